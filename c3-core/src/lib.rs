@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod context;
+mod error;
+mod fingerprint;
+mod hash;
+mod latent;
+mod ratio;
+mod segment;
+mod stage;
+
+pub use context::{LatentContext, Provenance, SegmentSource, SourceDigest};
+pub use error::{Error, Result};
+pub use fingerprint::{Fingerprint, FingerprintBuilder};
+pub use hash::{Sha256Digest, SourceHasher, segment_hash};
+pub use latent::{Dtype, LatentTokens};
+pub use ratio::CompressionRatio;
+pub use segment::{Correction, Fidelity, Segment};
+pub use stage::{
+    Compression, DecodeEvent, DecodeRequest, Decoded, DecodedSegment, Decoder, EncodeRequest,
+    Encoder, Sampling, StopReason,
+};

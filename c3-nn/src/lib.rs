@@ -1,0 +1,3 @@
+//! c3-nn
+mod error;
+pub use error::{Error, Result};
