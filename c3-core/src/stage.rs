@@ -28,11 +28,14 @@ pub struct EncodeRequest {
     pub dtype: Dtype,
     /// Segments computed together; `None` lets the encoder choose.
     pub batch: Option<usize>,
+    /// Replace what is not UTF-8 by U+FFFD instead of refusing it. The text as replaced then is
+    /// the source that offsets and hashes speak of.
+    pub lossy: bool,
 }
 
 impl Default for EncodeRequest {
     fn default() -> Self {
-        Self { compression: Compression::Default, dtype: Dtype::F16, batch: None }
+        Self { compression: Compression::Default, dtype: Dtype::F16, batch: None, lossy: false }
     }
 }
 
