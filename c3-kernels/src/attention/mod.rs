@@ -1,0 +1,7 @@
+//! Softmax attention of few queries over many keys, with grouped query heads.
+
+mod op;
+mod shape;
+
+pub use op::attention;
+pub use shape::{Attention, AttentionShape};

@@ -1,0 +1,132 @@
+//! Attention as an operation on candle's tensors.
+
+use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Layout, MetalStorage, Shape, Tensor};
+
+use super::{Attention, AttentionShape};
+use crate::{Error, reference};
+
+const OP: &str = "attention";
+
+/// Softmax attention: `softmax(scale · q kᵀ) v` for each query head.
+///
+/// `q` is `[batch, queries, heads, head_dim]`; `k` and `v` are
+/// `[batch, kv_heads, keys, head_dim]`, typically views of a larger KV cache. All are f32, with any
+/// strides as long as the last dimension is contiguous. The result is contiguous,
+/// `[batch, queries, heads, head_dim]`. [`Attention`] says which keys a query sees; one that sees
+/// none gets zeros.
+///
+/// Query head `h` reads key-value head `h / (heads / kv_heads)`; repeated heads are never
+/// materialised.
+///
+/// # Errors
+/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. There is no
+/// backward pass: asking for one is an error.
+pub fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    options: &Attention,
+) -> candle_core::Result<Tensor> {
+    for (name, tensor) in [("q", q), ("k", k), ("v", v)] {
+        if tensor.dtype() != DType::F32 {
+            return Err(
+                Error::Dtype { op: OP, name, expected: "F32", found: tensor.dtype() }.into()
+            );
+        }
+    }
+    q.apply_op3(k, v, Op { options: options.clone() })
+}
+
+struct Op {
+    options: Attention,
+}
+
+impl CustomOp3 for Op {
+    fn name(&self) -> &'static str {
+        OP
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let shape = check_shapes(q_layout, k_layout, v_layout)?;
+        shape.check(&self.options)?;
+        let gather = |storage: &CpuStorage, layout: &Layout| -> candle_core::Result<Vec<f32>> {
+            let values = storage.as_slice::<f32>()?;
+            let &[a, b, c, d] = layout.dims() else { unreachable!("checked above") };
+            let mut gathered = Vec::with_capacity(a * b * c * d);
+            for (a, b, c) in
+                (0..a).flat_map(|a| (0..b).flat_map(move |b| (0..c).map(move |c| (a, b, c))))
+            {
+                let stride = layout.stride();
+                let at = layout.start_offset() + a * stride[0] + b * stride[1] + c * stride[2];
+                gathered.extend_from_slice(&values[at..at + d]);
+            }
+            Ok(gathered)
+        };
+        let (q, k, v) = (gather(q, q_layout)?, gather(k, k_layout)?, gather(v, v_layout)?);
+        let out = reference::attention(&q, &k, &v, &shape, &self.options)?;
+        let out = out.values.into_iter().map(|x| x as f32).collect();
+        Ok((CpuStorage::F32(out), q_layout.shape().clone()))
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        Err(Error::Device { op: OP, found: "CUDA" }.into())
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(MetalStorage, Shape)> {
+        Err(Error::Device { op: OP, found: "Metal" }.into())
+    }
+}
+
+fn check_shapes(q: &Layout, k: &Layout, v: &Layout) -> Result<AttentionShape, Error> {
+    let &[batch, queries, heads, head_dim] = q.dims() else {
+        let expected = "[batch, queries, heads, head_dim]";
+        return Err(Error::Rank { op: OP, name: "q", expected, found: q.dims().to_vec() });
+    };
+    let &[_, kv_heads, keys, _] = k.dims() else {
+        let expected = "[batch, kv_heads, keys, head_dim]";
+        return Err(Error::Rank { op: OP, name: "k", expected, found: k.dims().to_vec() });
+    };
+    for (name, layout) in [("k", k), ("v", v)] {
+        let expected = [batch, kv_heads, keys, head_dim];
+        if layout.dims() != expected {
+            let (expected, found) = (expected.to_vec(), layout.dims().to_vec());
+            return Err(Error::Shape { op: OP, name, expected, found });
+        }
+    }
+    for (name, layout) in [("q", q), ("k", k), ("v", v)] {
+        if head_dim > 1 && layout.stride()[3] != 1 {
+            return Err(Error::Layout {
+                op: OP,
+                name,
+                expected: "contiguous in its last dimension",
+                shape: layout.dims().to_vec(),
+                strides: layout.stride().to_vec(),
+            });
+        }
+    }
+    Ok(AttentionShape { batch, queries, heads, kv_heads, keys, head_dim })
+}

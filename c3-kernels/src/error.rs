@@ -1,0 +1,120 @@
+//! What can be wrong with the arguments of a kernel.
+
+use candle_core::DType;
+
+/// The result of everything in this crate that takes no tensor.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can be wrong with the arguments of a kernel.
+///
+/// Operations on tensors return [`candle_core::Error`]; its source is one of these.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A tensor has another number of dimensions than the operation takes.
+    #[error("{op}: {name} must be {expected}, found shape {found:?}")]
+    Rank {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// The dimensions it must have, by name.
+        expected: &'static str,
+        /// The shape given.
+        found: Vec<usize>,
+    },
+    /// A tensor has the right dimensions, but one doesn't fit the other arguments.
+    #[error(
+        "{op}: {name} must have shape {expected:?} to fit the other arguments, found {found:?}"
+    )]
+    Shape {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// The shape it must have.
+        expected: Vec<usize>,
+        /// The shape given.
+        found: Vec<usize>,
+    },
+    /// Query heads can't be shared out evenly among the key-value heads.
+    #[error("attention: {heads} query heads are not a multiple of {kv_heads} key-value heads")]
+    Heads {
+        /// Query heads.
+        heads: usize,
+        /// Key-value heads.
+        kv_heads: usize,
+    },
+    /// `first_key` has neither no entry nor one for each row of the batch.
+    #[error(
+        "attention: first_key has {found} entries, expected none or one for each of {batch} rows"
+    )]
+    FirstKeyCount {
+        /// Rows of the batch.
+        batch: usize,
+        /// Entries given.
+        found: usize,
+    },
+    /// A row of the batch starts after its last key.
+    #[error("attention: first_key of row {row} is {found}, but there are only {keys} keys")]
+    FirstKey {
+        /// The row of the batch.
+        row: usize,
+        /// Keys of every row.
+        keys: usize,
+        /// The entry given.
+        found: usize,
+    },
+    /// A tensor's elements have a type that the operation doesn't take.
+    #[error("{op}: {name} must be {expected}, found {found:?}")]
+    Dtype {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// The types it may have.
+        expected: &'static str,
+        /// The type given.
+        found: DType,
+    },
+    /// A tensor's memory is laid out in a way that the operation doesn't take.
+    #[error("{op}: {name} must be {expected}, found strides {strides:?} for shape {shape:?}")]
+    Layout {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// The layout it must have.
+        expected: &'static str,
+        /// The shape given.
+        shape: Vec<usize>,
+        /// The strides given, in elements.
+        strides: Vec<usize>,
+    },
+    /// A slice doesn't hold as many values as its shape says.
+    #[error("{op}: {name} must hold {expected} values, found {found}")]
+    Length {
+        /// The operation.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// Values that the shape asks for.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+    /// The tensor is on a device for which the operation isn't written.
+    #[error("{op}: only the CPU is supported, found a tensor on {found}")]
+    Device {
+        /// The operation.
+        op: &'static str,
+        /// The device.
+        found: &'static str,
+    },
+}
+
+impl From<Error> for candle_core::Error {
+    fn from(error: Error) -> Self {
+        Self::wrap(error)
+    }
+}
