@@ -1,3 +1,26 @@
-//! c3-nn
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod c3_config;
+mod checkpoint;
+mod config;
 mod error;
+mod files;
+mod kv_cache;
+mod linear;
+mod prompt;
+mod qwen2;
+mod rope;
+mod tokenizer;
+mod weights;
+
+pub use c3_config::{C3Config, Prompt, QueryPositions};
+pub use checkpoint::Checkpoint;
+pub use config::Qwen2Config;
 pub use error::{Error, Result};
+pub use kv_cache::KvCache;
+pub use linear::linear;
+pub use prompt::PromptIds;
+pub use qwen2::Qwen2;
+pub use tokenizer::{TextStream, Tokenizer};
+pub use weights::{LoadOptions, WeightDtype, Weights};
