@@ -66,8 +66,9 @@ impl LatentContext {
     /// Puts a context together.
     ///
     /// # Errors
-    /// Where a segment's latents have another width or dtype than `provenance` says, or the
-    /// segments don't cover the source from its first byte to its last without gap or overlap.
+    /// Where a segment's latents have another width or dtype than `provenance` says, the segments
+    /// don't cover the source from its first byte to its last without gap or overlap, or a
+    /// segment's [`Fidelity`](crate::Fidelity) contradicts itself.
     pub fn new(
         provenance: Provenance,
         source: SourceDigest,
@@ -131,5 +132,6 @@ pub(crate) fn check_segment(
     if bytes.end < bytes.start {
         return Err(Error::SegmentRange { segment: number, start, end: bytes.end });
     }
+    segment.fidelity.check(number, segment.text_tokens)?;
     Ok(bytes.end)
 }

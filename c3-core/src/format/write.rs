@@ -1,0 +1,133 @@
+//! Writing a `.c3` file while its segments are being made.
+
+use std::io::{Seek, SeekFrom, Write};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::header::to_json;
+use super::index::Index;
+use super::layout::Dims;
+use super::payload::PayloadHasher;
+use super::{LENGTH, MAX_HEADER, metadata};
+use crate::context::check_segment;
+use crate::{Error, Provenance, Result, Segment, Sha256Digest, SourceDigest};
+
+/// Writes a `.c3` file segment by segment.
+///
+/// Latents go out as they come; about 60 bytes a segment (and 8 a correction) stay in memory until
+/// [`finish`](Self::finish) writes them. The header, which needs their number, is written last,
+/// into room that was left for it: a file that was never finished starts with zeros and is refused.
+/// The same input gives the same bytes.
+pub struct LatentWriter<W> {
+    out: W,
+    start: u64,
+    header: usize, // bytes left for it, the length field not counted
+    provenance: Provenance,
+    end: u64, // of the source text, as far as it was pushed
+    rows: u64,
+    index: Index,
+    failed: bool,
+}
+
+impl<W: Write + Seek> LatentWriter<W> {
+    /// Starts a file where `out` stands, which is to be empty from there on.
+    ///
+    /// # Errors
+    /// [`Error::ReservedMetadata`] where `provenance.extra` holds a name that the format itself
+    /// writes, [`Error::ZeroWidth`], [`Error::HeaderTooLong`], or [`Error::Write`].
+    pub fn new(mut out: W, provenance: Provenance) -> Result<Self> {
+        metadata::check(&provenance)?;
+        let header = reserved(&provenance)?;
+        let start = out.stream_position().map_err(Error::Write)?;
+        let room = vec![0; LENGTH as usize + header];
+        out.write_all(&room).map_err(Error::Write)?;
+        let (index, end, rows, failed) = (Index::new(), 0, 0, false);
+        Ok(Self { out, start, header, provenance, end, rows, index, failed })
+    }
+
+    /// Adds the next segment of the text.
+    ///
+    /// # Errors
+    /// As [`LatentContext::new`](crate::LatentContext::new) where it doesn't fit, and
+    /// [`Error::TooLarge`]: nothing was added then. [`Error::Write`], after which nothing more can
+    /// be added.
+    pub fn push(&mut self, segment: &Segment) -> Result<()> {
+        if self.failed {
+            return Err(Error::WriterFailed);
+        }
+        let end = check_segment(&self.provenance, self.index.segments(), self.end, segment)?;
+        let latents = segment.latents.as_le_bytes();
+        self.index.push(segment, xxh3_64(latents))?;
+        self.end = end;
+        self.rows += segment.latents.rows() as u64;
+        self.out.write_all(latents).map_err(|error| {
+            self.failed = true;
+            Error::Write(error)
+        })
+    }
+
+    /// Writes the index and the header, flushes, and gives the output back, positioned at the
+    /// file's end.
+    ///
+    /// # Errors
+    /// [`Error::SegmentGap`] where the segments end elsewhere than the text, [`Error::Write`], or
+    /// [`Error::WriterFailed`] after a failed [`push`](Self::push).
+    pub fn finish(mut self, source: SourceDigest) -> Result<W> {
+        if self.failed {
+            return Err(Error::WriterFailed);
+        }
+        if self.end != source.bytes {
+            let (segment, expected) = (self.index.segments(), self.end);
+            return Err(Error::SegmentGap { segment, expected, found: source.bytes });
+        }
+        let dims = Dims {
+            dtype: self.provenance.dtype,
+            rows: self.rows,
+            dim: self.provenance.dim as u64,
+            segments: self.index.segments() as u64,
+            corrections: self.index.corrections(),
+        };
+        let header = |hash| -> Result<Vec<u8>> {
+            let strings = metadata::strings(&self.provenance, source, hash);
+            let mut json = to_json(&strings, &dims.entries())?;
+            debug_assert!(json.len() <= self.header, "the header has outgrown its room");
+            json.resize(self.header, b' ');
+            Ok(json)
+        };
+
+        let mut hasher = PayloadHasher::new(&header(0)?, None)?;
+        for place in &dims.places()[1..] {
+            let bytes = self.index.to_le_bytes(place.name);
+            hasher.update(&bytes);
+            self.out.write_all(&bytes).map_err(Error::Write)?;
+        }
+        let header = header(hasher.finish())?;
+        let out = &mut self.out;
+        let end = out.stream_position().map_err(Error::Write)?;
+        out.seek(SeekFrom::Start(self.start)).map_err(Error::Write)?;
+        out.write_all(&(header.len() as u64).to_le_bytes()).map_err(Error::Write)?;
+        out.write_all(&header).map_err(Error::Write)?;
+        out.seek(SeekFrom::Start(end)).map_err(Error::Write)?;
+        out.flush().map_err(Error::Write)?;
+        Ok(self.out)
+    }
+}
+
+/// Bytes that the header may come to need: the header of the largest file that could be, with
+/// every number at its longest.
+fn reserved(provenance: &Provenance) -> Result<usize> {
+    let largest = Dims {
+        dtype: provenance.dtype,
+        rows: u64::MAX,
+        dim: provenance.dim as u64,
+        segments: u64::MAX,
+        corrections: Some(u64::MAX),
+    };
+    let source = SourceDigest { bytes: u64::MAX, sha256: Sha256Digest([0; 32]) };
+    let json = to_json(&metadata::strings(provenance, source, 0), &largest.entries())?;
+    let length = json.len().next_multiple_of(LENGTH as usize);
+    if length as u64 > MAX_HEADER {
+        return Err(Error::HeaderTooLong { limit: MAX_HEADER, found: length as u64 });
+    }
+    Ok(length)
+}
