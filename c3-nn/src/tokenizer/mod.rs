@@ -79,14 +79,23 @@ impl Tokenizer {
     /// The ids of a text, each with the bytes of `text` that it stands for.
     ///
     /// Tokens that share a character (or characters that NFC joins) each have the range of all of
-    /// it, so ranges may overlap, but always start and end at characters.
+    /// it, so ranges may overlap. They start and end at characters and leave no byte out.
     ///
     /// # Errors
     /// [`Error::Encode`] if the tokenizer fails.
     pub fn encode_with_offsets(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
         let encoding = self.text.encode(text, false).map_err(|e| Error::Encode(e.to_string()))?;
-        let ids = encoding.get_ids().iter().copied();
-        Ok(ids.zip(encoding.get_offsets().iter().map(|&(start, end)| start..end)).collect())
+        let mut covered = 0;
+        let mut tokens: Vec<(u32, Range<usize>)> = Vec::with_capacity(encoding.len());
+        for (&id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
+            // Where NFC splits a character before it joins others, the library skips bytes.
+            tokens.push((id, start.min(covered)..end));
+            covered = covered.max(end);
+        }
+        if let Some((_, last)) = tokens.last_mut() {
+            last.end = text.len();
+        }
+        Ok(tokens)
     }
 
     /// The id of a special token.
