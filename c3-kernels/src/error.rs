@@ -103,6 +103,12 @@ pub enum Error {
         /// Values given.
         found: usize,
     },
+    /// The machine lacks the vector instructions asked for.
+    #[error("this machine doesn't have the vector instructions of level {level}")]
+    Level {
+        /// The level asked for.
+        level: crate::Level,
+    },
     /// The tensor is on a device for which the operation isn't written.
     #[error("{op}: only the CPU is supported, found a tensor on {found}")]
     Device {

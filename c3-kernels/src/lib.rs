@@ -2,8 +2,12 @@
 #![deny(missing_docs)]
 
 pub mod attention;
+mod cpu;
 mod error;
+mod level;
 pub mod reference;
+mod simd;
 
-pub use attention::{Attention, attention};
+pub use attention::{Attention, attention, attention_with};
 pub use error::{Error, Result};
+pub use level::Level;

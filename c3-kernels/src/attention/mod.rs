@@ -3,5 +3,5 @@
 mod op;
 mod shape;
 
-pub use op::attention;
+pub use op::{attention, attention_with};
 pub use shape::{Attention, AttentionShape};

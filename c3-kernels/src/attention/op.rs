@@ -3,7 +3,8 @@
 use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Layout, MetalStorage, Shape, Tensor};
 
 use super::{Attention, AttentionShape};
-use crate::{Error, reference};
+use crate::cpu::{self, Problem, Rows};
+use crate::{Error, Level};
 
 const OP: &str = "attention";
 
@@ -27,6 +28,23 @@ pub fn attention(
     v: &Tensor,
     options: &Attention,
 ) -> candle_core::Result<Tensor> {
+    attention_with(Level::detect(), q, k, v, options)
+}
+
+/// [`attention`] at a level of one's choice.
+///
+/// # Errors
+/// As [`attention`], and if the machine doesn't have the level.
+pub fn attention_with(
+    level: Level,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    options: &Attention,
+) -> candle_core::Result<Tensor> {
+    if !level.is_available() {
+        return Err(Error::Level { level }.into());
+    }
     for (name, tensor) in [("q", q), ("k", k), ("v", v)] {
         if tensor.dtype() != DType::F32 {
             return Err(
@@ -34,10 +52,11 @@ pub fn attention(
             );
         }
     }
-    q.apply_op3(k, v, Op { options: options.clone() })
+    q.apply_op3(k, v, Op { level, options: options.clone() })
 }
 
 struct Op {
+    level: Level,
     options: Attention,
 }
 
@@ -57,22 +76,15 @@ impl CustomOp3 for Op {
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let shape = check_shapes(q_layout, k_layout, v_layout)?;
         shape.check(&self.options)?;
-        let gather = |storage: &CpuStorage, layout: &Layout| -> candle_core::Result<Vec<f32>> {
-            let values = storage.as_slice::<f32>()?;
-            let &[a, b, c, d] = layout.dims() else { unreachable!("checked above") };
-            let mut gathered = Vec::with_capacity(a * b * c * d);
-            for (a, b, c) in
-                (0..a).flat_map(|a| (0..b).flat_map(move |b| (0..c).map(move |c| (a, b, c))))
-            {
-                let stride = layout.stride();
-                let at = layout.start_offset() + a * stride[0] + b * stride[1] + c * stride[2];
-                gathered.extend_from_slice(&values[at..at + d]);
-            }
-            Ok(gathered)
+        let problem = Problem {
+            shape,
+            options: &self.options,
+            q: rows("q", q, q_layout)?,
+            k: rows("k", k, k_layout)?,
+            v: rows("v", v, v_layout)?,
         };
-        let (q, k, v) = (gather(q, q_layout)?, gather(k, k_layout)?, gather(v, v_layout)?);
-        let out = reference::attention(&q, &k, &v, &shape, &self.options)?;
-        let out = out.values.into_iter().map(|x| x as f32).collect();
+        // SAFETY: `attention_with` checked that the machine has the level.
+        let out = unsafe { cpu::attention(self.level, &problem) };
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
     }
 
@@ -99,6 +111,24 @@ impl CustomOp3 for Op {
     ) -> candle_core::Result<(MetalStorage, Shape)> {
         Err(Error::Device { op: OP, found: "Metal" }.into())
     }
+}
+
+fn rows<'a>(
+    name: &'static str,
+    storage: &'a CpuStorage,
+    layout: &Layout,
+) -> candle_core::Result<Rows<'a>> {
+    let (&[a, b, c, d], &[sa, sb, sc, _]) = (layout.dims(), layout.stride()) else {
+        return Err(Error::Rank {
+            op: OP,
+            name,
+            expected: "four dimensions",
+            found: layout.dims().to_vec(),
+        }
+        .into());
+    };
+    let values = storage.as_slice::<f32>()?;
+    Ok(Rows::new(name, values, layout.start_offset(), [sa, sb, sc], [a, b, c, d])?)
 }
 
 fn check_shapes(q: &Layout, k: &Layout, v: &Layout) -> Result<AttentionShape, Error> {

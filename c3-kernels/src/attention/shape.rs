@@ -44,6 +44,11 @@ impl AttentionShape {
         self.heads / self.kv_heads.max(1)
     }
 
+    /// Number of the row `[batch, query, head]` among all rows of the result.
+    pub(crate) fn row(&self, batch: usize, query: usize, head: usize) -> usize {
+        (batch * self.queries + query) * self.heads + head
+    }
+
     /// Whether this shape and these options belong together.
     ///
     /// # Errors

@@ -1,0 +1,109 @@
+//! Attention on the CPU: blocks of keys, an online softmax, no score matrix.
+//!
+//! All query rows of a key-value head (`group × queries`) are computed together, so that each key
+//! and value is read once per block of rows. [`plan`] cuts the work into tasks from the shape
+//! alone; threads only decide who runs which task, so results don't depend on their number.
+//! [`many_rows`] and [`few_rows`] are the kernels; [`combine`] joins the parts of rows whose keys
+//! were split.
+
+#![allow(clippy::needless_range_loop, reason = "tiles are indexed as the formulas have it")]
+
+mod combine;
+mod few_rows;
+mod many_rows;
+mod plan;
+mod problem;
+
+use rayon::prelude::*;
+
+use crate::Level;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Portable, Scratch, with_scratch};
+use plan::{Plan, Task};
+pub(crate) use problem::{Problem, Rows};
+use problem::{Shared, Sink};
+
+/// Multiply-adds below which waking other threads costs more than it saves.
+const WORTH_THREADS: usize = 1 << 21;
+
+/// Computes the attention: `[batch, queries, heads, head_dim]`, contiguous.
+///
+/// # Safety
+/// The machine must have the level.
+pub(crate) unsafe fn attention(level: Level, problem: &Problem<'_>) -> Vec<f32> {
+    let shape = &problem.shape;
+    let mut out = vec![0f32; shape.batch * shape.queries * shape.heads * shape.head_dim];
+    if out.is_empty() {
+        return out;
+    }
+    let plan = Plan::new(shape, problem.options);
+    let mut parts = vec![0f32; plan.part_values];
+    let (shared_out, shared_parts) = (Shared(out.as_mut_ptr()), Shared(parts.as_mut_ptr()));
+    let run = |task: &Task| {
+        let sink = Sink { problem, task, out: shared_out, parts: shared_parts };
+        // SAFETY: the caller promises the level; the plan keeps tasks within shape and memory.
+        with_scratch(|scratch| unsafe { kernel(level, scratch, &sink) });
+    };
+    let threads = plan.tasks.len() > 1 && plan.multiply_adds >= WORTH_THREADS;
+    match threads {
+        true => plan.tasks.par_iter().with_max_len(1).for_each(run),
+        false => plan.tasks.iter().for_each(run),
+    }
+    let join = |tasks: &std::ops::Range<usize>| {
+        // SAFETY: these tasks are done, and each run of tasks has rows of its own.
+        unsafe { combine::combine(problem, &plan.tasks[tasks.clone()], &parts, shared_out) }
+    };
+    match threads {
+        true => plan.split.par_iter().for_each(join),
+        false => plan.split.iter().for_each(join),
+    }
+    out
+}
+
+/// Runs one task with the kernel that suits its rows.
+///
+/// # Safety
+/// The machine must have the level, and the task must lie within the problem's shape.
+unsafe fn kernel(level: Level, scratch: &mut Scratch, sink: &Sink<'_>) {
+    let few = sink.problem.shape.queries * sink.problem.shape.group();
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 if few <= 8 => few_avx512(scratch, sink),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => many_avx512(scratch, sink),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 if few <= 4 => few_avx2(scratch, sink),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => many_avx2(scratch, sink),
+            _ if few <= 2 => few_rows::few_rows::<Portable, 2, 2>(scratch, sink),
+            _ => many_rows::many_rows::<Portable, 4>(scratch, sink),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn many_avx512(scratch: &mut Scratch, sink: &Sink<'_>) {
+    unsafe { many_rows::many_rows::<Avx512, 8>(scratch, sink) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn many_avx2(scratch: &mut Scratch, sink: &Sink<'_>) {
+    unsafe { many_rows::many_rows::<Avx2, 4>(scratch, sink) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn few_avx512(scratch: &mut Scratch, sink: &Sink<'_>) {
+    unsafe { few_rows::few_rows::<Avx512, 4, 4>(scratch, sink) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn few_avx2(scratch: &mut Scratch, sink: &Sink<'_>) {
+    unsafe { few_rows::few_rows::<Avx2, 2, 2>(scratch, sink) }
+}

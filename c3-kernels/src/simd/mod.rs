@@ -1,0 +1,55 @@
+//! One vector of f32 at each [`Level`](crate::Level), and what the kernels do with it.
+//!
+//! Kernels are written once, generic over [`Simd`], in `#[inline(always)]` functions. Each is
+//! instantiated inside a function that carries the level's `#[target_feature]`, where everything
+//! inlines into straight vector code.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod exp2;
+mod portable;
+mod scratch;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use exp2::exp2;
+pub(crate) use portable::Portable;
+pub(crate) use scratch::{Scratch, with_scratch};
+
+/// Vectors of f32 at one level.
+///
+/// # Safety
+/// The functions may be called only on a machine that has the level's instructions. Pointers must
+/// be valid for the lanes that are read or written; they need no alignment.
+pub(crate) trait Simd: Copy {
+    /// `LANES` values.
+    type V: Copy;
+    /// Values in a vector; 16 at most.
+    const LANES: usize;
+
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    /// The first `n` lanes from memory, zeros in the others.
+    unsafe fn load_first(from: *const f32, n: usize) -> Self::V;
+    unsafe fn store(to: *mut f32, v: Self::V);
+    /// Only the first `n` lanes.
+    unsafe fn store_first(to: *mut f32, v: Self::V, n: usize);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    /// `a · b + c`, with one rounding where the level has FMA.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger one; `b` if either is NaN, as the x86 instruction has it.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// `x` where `a < b`, else `y`.
+    unsafe fn select_lt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// Adds the integer in the low bits of `shift`'s representation to `v`'s exponent field.
+    unsafe fn add_exponent(v: Self::V, shift: Self::V) -> Self::V;
+    /// The sum of all lanes, in an order that depends on the level alone.
+    unsafe fn sum(v: Self::V) -> f32;
+    /// The largest lane.
+    unsafe fn largest(v: Self::V) -> f32;
+}
