@@ -1,0 +1,109 @@
+//! Numbers of the index that contradict each other.
+
+use c3_core::Error;
+
+use super::changed;
+use crate::support::{self, Parts};
+
+#[test]
+fn offsets_not_monotone() {
+    for name in ["segment.latents", "segment.bytes", "corrections.offsets"] {
+        let error = changed(|p| p.put_i64(name, 2, i64::MAX));
+        assert!(
+            matches!(error, Error::BadOffset { tensor, index: 3, .. } if tensor == name),
+            "{error}"
+        );
+    }
+    refused!(
+        changed(|p| p.put_i64("segment.bytes", 2, -1)),
+        Error::BadOffset { tensor: "segment.bytes", index: 2, found: -1, .. },
+        "expected 8 or more"
+    );
+}
+
+#[test]
+fn offsets_that_start_or_end_elsewhere() {
+    for name in ["segment.latents", "segment.bytes", "corrections.offsets"] {
+        let error = changed(|p| p.put_i64(name, 0, 1));
+        assert!(matches!(error, Error::BadOffset { index: 0, found: 1, .. }), "{error}");
+        let error = changed(|p| p.put_i64(name, 4, 1 << 40));
+        assert!(matches!(error, Error::BadOffset { index: 4, .. }), "{error}");
+    }
+    let error = changed(|p| p.meta("c3.source_bytes", "24"));
+    refused!(error, Error::BadOffset { tensor: "segment.bytes", index: 4, .. }, "expected 24");
+}
+
+#[test]
+fn negative_numbers() {
+    for (name, index) in
+        [("segment.tokens", 3), ("corrections.positions", 1), ("corrections.tokens", 0)]
+    {
+        let error = changed(|p| p.put_i32(name, index, -5));
+        assert!(
+            matches!(error, Error::Negative { tensor, found: -5, .. } if tensor == name),
+            "{error}"
+        );
+    }
+}
+
+/// Segments are exact (2 corrections), checked (2, first 6), exact (0), unchecked.
+#[test]
+fn fidelity_that_contradicts_itself() {
+    for (segment, row) in [
+        (0, [2, 1, 0]),
+        (0, [2, 2, 1]),
+        (0, [2, 2, -1]),
+        (0, [1, 2, 0]),
+        (0, [0, 0, -1]),
+        (1, [1, 2, -1]),
+        (1, [1, 0, 6]),
+        (1, [1, 2, 8]),
+        (1, [1, 3, 6]),
+        (1, [1, -1, 6]),
+        (1, [1, 2, -2]),
+        (1, [2, 2, 6]),
+        (2, [2, 0, 0]),
+        (3, [0, 1, -1]),
+        (3, [0, 0, 0]),
+        (3, [3, 0, -1]),
+        (3, [-1, 0, -1]),
+        (3, [i32::MAX, i32::MAX, i32::MAX]),
+    ] {
+        let error = changed(|p| {
+            for (i, value) in row.into_iter().enumerate() {
+                p.put_i32("segment.fidelity", segment * 3 + i, value);
+            }
+            p
+        });
+        assert!(
+            matches!(error, Error::BadFidelity { segment: s, .. } if s == segment),
+            "{segment} {row:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn corrections_out_of_order_or_range() {
+    for (at, value) in [(1, 0), (1, 8), (1, i32::MAX)] {
+        let error = changed(|p| p.put_i32("corrections.positions", at, value));
+        refused!(error, Error::CorrectionPosition { segment: 0, from: 1, .. }, "1..8 is due");
+    }
+}
+
+#[test]
+fn corrections_without_an_exact_segment() {
+    let text = b"hello";
+    let p = support::provenance(4, c3_core::Dtype::F32);
+    let exact = c3_core::Fidelity::Exact { corrections: vec![] };
+    let only = support::segment(text, 0..5, 1, &p, exact);
+    let context = c3_core::LatentContext::new(p, support::digest(text), vec![only]).unwrap();
+    let mut parts = Parts::of(&context.to_bytes().unwrap());
+    parts.put_i32("segment.fidelity", 0, 0);
+    let error = support::read_all(&parts.seal()).unwrap_err();
+    refused!(error, Error::UnknownTensor(_), "corrections.offsets");
+
+    let mut parts = Parts::of(&support::simple().to_bytes().unwrap());
+    parts.put_i32("segment.fidelity", 0, 2);
+    let error = support::read_all(&parts.seal()).unwrap_err();
+    refused!(error, Error::MissingTensor("corrections.offsets"), "is missing");
+}

@@ -1,0 +1,58 @@
+//! Committed files: what is written today must be what was written then.
+
+use std::path::Path;
+
+use c3_core::LatentContext;
+
+use crate::support;
+
+/// Compares with the committed file. After a wanted change of the format, delete the file and run
+/// the test twice: the first run fails and writes it anew.
+fn check(name: &str, context: &LatentContext) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format/golden").join(name);
+    let bytes = context.to_bytes().unwrap();
+    if !path.exists() {
+        std::fs::write(&path, &bytes).unwrap();
+        panic!("{name} was not there; it is written now, look at it before you commit it");
+    }
+    let golden = std::fs::read(&path).unwrap();
+    assert_eq!(golden, bytes, "{name}: the bytes have changed");
+    assert_eq!(&support::read_all(&golden).unwrap(), context, "{name}");
+}
+
+#[test]
+fn simplest_file() {
+    check("simple.c3", &support::simple());
+}
+
+#[test]
+fn file_with_corrections() {
+    check("corrected.c3", &support::corrected());
+}
+
+/// The container is what the safetensors crate says it is, tensor by tensor.
+#[test]
+fn safetensors_reads_it() {
+    let bytes = support::corrected().to_bytes().unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let shapes: Vec<_> = file
+        .iter()
+        .map(|(name, tensor)| (name, tensor.dtype().to_string(), tensor.shape().to_vec()))
+        .collect();
+    let of = |name: &str| {
+        let found = shapes.iter().find(|(n, ..)| *n == name);
+        let (_, dtype, shape) = found.unwrap_or_else(|| panic!("{name} is missing"));
+        (dtype.as_str(), shape.as_slice())
+    };
+    assert_eq!(shapes.len(), 10);
+    assert_eq!(of("latents"), ("BF16", &[6, 3][..]));
+    assert_eq!(of("segment.latents"), ("I64", &[5][..]));
+    assert_eq!(of("segment.bytes"), ("I64", &[5][..]));
+    assert_eq!(of("segment.hash"), ("U64", &[4][..]));
+    assert_eq!(of("segment.latents_hash"), ("U64", &[4][..]));
+    assert_eq!(of("segment.tokens"), ("I32", &[4][..]));
+    assert_eq!(of("segment.fidelity"), ("I32", &[4, 3][..]));
+    assert_eq!(of("corrections.offsets"), ("I64", &[5][..]));
+    assert_eq!(of("corrections.positions"), ("I32", &[2][..]));
+    assert_eq!(of("corrections.tokens"), ("I32", &[2][..]));
+}
