@@ -1,1 +1,2 @@
-//! x
+//! Benchmarks of the whole workspace (`benches/`) and the measurement behind the model card
+//! (`examples/fidelity.rs`). There is no library here.
