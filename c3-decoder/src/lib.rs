@@ -1,1 +1,13 @@
-//! c3-decoder
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod decoder;
+mod error;
+mod generate;
+mod ngram;
+mod ordered;
+mod sampler;
+
+pub use decoder::C3Decoder;
+pub use error::{Error, Result};

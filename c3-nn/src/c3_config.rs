@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config::RopeFrequencies;
 use crate::{Error, Qwen2Config, Result};
 
 /// The longest text in the authors' paper; what a segment may hold where nothing else is said.
@@ -56,6 +57,7 @@ struct Extensions {
     query_positions: QueryPositions,
     query_banks: BTreeMap<u32, usize>,
     prompt: Prompt,
+    rope_frequencies: RopeFrequencies,
 }
 
 /// The shape of a C3 checkpoint.
@@ -93,12 +95,14 @@ impl C3Config {
             None | Some(Value::Null) => Extensions::default(),
             Some(value) => parse(file, value)?,
         };
-        let decoder: Qwen2Config = parse(file, outer)?;
+        let mut decoder: Qwen2Config = parse(file, outer)?;
+        decoder.rope_frequencies = extensions.rope_frequencies;
         decoder.check(file)?;
         let encoder = match encoder {
             None => Qwen2Config { hidden_size: latent_dim, ..decoder.clone() },
             Some((file, bytes)) => {
-                let encoder: Qwen2Config = parse(file, model_type(file, bytes, "qwen2")?)?;
+                let mut encoder: Qwen2Config = parse(file, model_type(file, bytes, "qwen2")?)?;
+                encoder.rope_frequencies = extensions.rope_frequencies;
                 encoder.check(file)?;
                 if encoder.hidden_size != latent_dim {
                     let reason = format!(
@@ -167,13 +171,15 @@ fn parse<T: serde::de::DeserializeOwned>(file: &str, value: Value) -> Result<T> 
 
 fn count(file: &str, value: &Value, name: &str) -> Result<usize> {
     let found = value.get(name);
-    found.and_then(Value::as_u64).filter(|n| (1..=1 << 20).contains(n)).map(|n| n as usize).ok_or_else(
-        || Error::Config {
+    found
+        .and_then(Value::as_u64)
+        .filter(|n| (1..=1 << 20).contains(n))
+        .map(|n| n as usize)
+        .ok_or_else(|| Error::Config {
             file: file.into(),
             reason: format!(
                 "{name} is {}, expected a whole number from 1 to 2^20",
                 found.map_or("missing".into(), Value::to_string)
             ),
-        },
-    )
+        })
 }

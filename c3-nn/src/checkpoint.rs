@@ -38,10 +38,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn from_memory(
-        name: &str,
-        files: &[(&'static str, &'static [u8])],
-    ) -> Result<Self> {
+    pub fn from_memory(name: &str, files: &[(&'static str, &'static [u8])]) -> Result<Self> {
         Self::from_files(name.into(), &Files::Memory(files.to_vec()))
     }
 
@@ -103,11 +100,12 @@ impl Checkpoint {
         // What the shapes of the tensors don't tell. Spelled out, so that a new field of the
         // configuration doesn't change the identity of the checkpoints there are.
         let numbers = format!(
-            "heads {} kv_heads {} eps {:e} theta {:e} queries {}",
+            "heads {} kv_heads {} eps {:e} theta {:e} frequencies {:?} queries {}",
             inner.num_attention_heads,
             inner.num_key_value_heads,
             inner.rms_norm_eps,
             inner.rope_theta,
+            inner.rope_frequencies,
             match config.query_positions {
                 QueryPositions::Contiguous => "contiguous".to_owned(),
                 QueryPositions::Anchored => format!("anchored at {}", config.segment_tokens),

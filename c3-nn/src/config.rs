@@ -4,6 +4,18 @@ use serde::Deserialize;
 
 use crate::{Error, Result};
 
+/// How exact the rotary frequencies are. The angles made from them are always f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RopeFrequencies {
+    /// As computed in f32: what the authors' inference code does.
+    #[default]
+    F32,
+    /// Rounded to bfloat16: what a PyTorch model computes with after `.to(torch.bfloat16)`, as the
+    /// authors' training code calls it. Angles at far positions differ by radians.
+    Bf16,
+}
+
 /// The shape of a Qwen2 model. Field names are those of `config.json`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Qwen2Config {
@@ -34,6 +46,9 @@ pub struct Qwen2Config {
     /// Attention over a window only; not supported.
     #[serde(default)]
     pub use_sliding_window: bool,
+    /// How exact the rotary frequencies are; not in a Qwen2 model's own file.
+    #[serde(skip)]
+    pub rope_frequencies: RopeFrequencies,
     /// Scaled rotary angles; not supported.
     #[serde(default)]
     pub rope_scaling: Option<serde_json::Value>,

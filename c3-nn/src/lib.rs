@@ -16,7 +16,7 @@ mod weights;
 
 pub use c3_config::{C3Config, Prompt, QueryPositions};
 pub use checkpoint::Checkpoint;
-pub use config::Qwen2Config;
+pub use config::{Qwen2Config, RopeFrequencies};
 pub use error::{Error, Result};
 pub use kv_cache::KvCache;
 pub use linear::linear;

@@ -68,11 +68,8 @@ impl SelfAttention {
         let k = pass.rope.apply(&split(self.k_proj.forward(x)?, tokens, self.kv_heads)?)?;
         let v = split(self.v_proj.forward(x)?, tokens, self.kv_heads)?;
         let q = split(self.q_proj.forward(&last_rows(x, rows)?)?, rows, self.heads)?;
-        let q = if rows == tokens {
-            pass.rope.apply(&q)?
-        } else {
-            pass.rope.last(rows)?.apply(&q)?
-        };
+        let q =
+            if rows == tokens { pass.rope.apply(&q)? } else { pass.rope.last(rows)?.apply(&q)? };
         let (k, v) = match cache {
             Some((cache, layer)) => cache.append(layer, &k, &v)?,
             None => (k.transpose(1, 2)?, v.transpose(1, 2)?),
@@ -209,7 +206,7 @@ impl Qwen2 {
             layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             norm: norm("model.norm.weight")?,
             lm_head: None,
-            frequencies: inverse_frequencies(config.rope_theta, head_dim),
+            frequencies: inverse_frequencies(config),
             config: config.clone(),
         })
     }

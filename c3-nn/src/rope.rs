@@ -1,8 +1,9 @@
 //! Rotary position embedding with explicit position ids.
 
 use candle_core::{Device, Tensor};
+use half::bf16;
 
-use crate::Result;
+use crate::{Qwen2Config, Result, RopeFrequencies};
 
 /// Cosines and sines of the rotary angles at the positions of one pass, in f32 whatever the
 /// weights are: in bf16, positions above 256 would be rounded and angles wrong by radians.
@@ -13,10 +14,14 @@ pub(crate) struct Rope {
 
 /// Angle of position 1 for each pair of dimensions: `theta^(-2i / head_dim)`, computed in f32 in
 /// the order that transformers computes it, so that far positions agree to the last bit.
-pub(crate) fn inverse_frequencies(theta: f64, head_dim: usize) -> Vec<f32> {
-    (0..head_dim / 2)
-        .map(|i| 1.0 / (theta as f32).powf(2.0 * i as f32 / head_dim as f32))
-        .collect()
+pub(crate) fn inverse_frequencies(config: &Qwen2Config) -> Vec<f32> {
+    let dim = config.head_dim();
+    let exact =
+        (0..dim / 2).map(|i| 1.0 / (config.rope_theta as f32).powf(2.0 * i as f32 / dim as f32));
+    match config.rope_frequencies {
+        RopeFrequencies::F32 => exact.collect(),
+        RopeFrequencies::Bf16 => exact.map(|f| bf16::from_f32(f).to_f32()).collect(),
+    }
 }
 
 impl Rope {

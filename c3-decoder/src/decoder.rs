@@ -1,0 +1,245 @@
+//! The decoder: latent tokens in, text out.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use c3_core::{
+    DecodeEvent, DecodeRequest, Decoded, Decoder, Fingerprint, FingerprintBuilder, Provenance,
+    SegmentSource,
+};
+use c3_nn::{C3Config, Checkpoint, LoadOptions, PromptIds, QueryPositions, Qwen2, Tokenizer};
+use candle_core::Tensor;
+
+use crate::generate::Generation;
+use crate::ordered::Ordered;
+use crate::{Error, Result};
+
+/// The KV cache of a batch stays under this many bytes where the caller doesn't say how many
+/// segments to decode together.
+const CACHE_BYTES: usize = 512 << 20;
+const MOST_ROWS: usize = 64;
+
+/// Tokens allowed beyond the segment's own length when it is reproduced: room for a model that
+/// wanders, without paying for one that never stops.
+const SPARE_TOKENS: usize = 16;
+
+/// The answer to a question other than the model's own has no length known beforehand: the
+/// authors' limit.
+const ANSWER_TOKENS: usize = 4096;
+
+/// The decoder of a C3 checkpoint.
+pub struct C3Decoder {
+    pub(crate) model: Qwen2,
+    pub(crate) tokenizer: Arc<Tokenizer>,
+    config: C3Config,
+    projector: (Tensor, Tensor), // [decoder width, encoder width] and [decoder width]
+    pub(crate) stop: u32,
+    placeholder: u32, // stands for a latent where n-grams are counted
+    name: String,
+    fingerprint: Option<Fingerprint>,
+}
+
+/// Prompts of several segments, padded on the left to one length.
+pub(crate) struct PromptBatch {
+    pub embeds: Tensor,          // [batch, tokens, hidden]
+    pub positions: Vec<u32>,     // [batch, tokens]
+    pub first_key: Vec<usize>,   // [batch]
+    pub ids: Vec<Vec<u32>>,      // per row, without padding
+    pub next_position: Vec<u32>, // per row, where the answer starts
+}
+
+impl C3Decoder {
+    /// Loads the decoder's weights and its projector.
+    ///
+    /// # Errors
+    /// Where a tensor is missing or of the wrong shape.
+    pub fn load(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
+        let config = checkpoint.config();
+        let weights = checkpoint.decoder();
+        let (wide, latent) = (config.decoder.hidden_size, config.encoder.hidden_size);
+        let projector = (
+            weights.matrix("model.mm_projector.weight", &[wide, latent], options)?,
+            weights.f32("model.mm_projector.bias", &[wide], options)?,
+        );
+        let special = checkpoint.tokenizer().require_special(&["<|im_end|>", "<imgpad>"])?;
+        let mut print = FingerprintBuilder::new();
+        let known = checkpoint.visit_identity(&mut |name, bytes| {
+            print.tensor(name, bytes);
+        });
+        Ok(Self {
+            model: Qwen2::load(&config.decoder, weights, options)?,
+            tokenizer: checkpoint.tokenizer().clone(),
+            config: config.clone(),
+            projector,
+            stop: special[0],
+            placeholder: special[1],
+            name: checkpoint.name().to_owned(),
+            fingerprint: known.then(|| print.finish()),
+        })
+    }
+
+    /// The checkpoint's shape.
+    pub fn config(&self) -> &C3Config {
+        &self.config
+    }
+
+    /// The fingerprint of the encoder that this decoder was trained with; `None` where the
+    /// checkpoint has no encoder, and latents of another one can't be told.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
+    }
+
+    /// Latents in the decoder's width: `[n, encoder width]` → `[n, decoder width]`.
+    ///
+    /// # Errors
+    /// Where the latents have another width than the projector takes.
+    pub fn project(&self, latents: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = &self.projector;
+        let (expected, found) = (weight.dim(1)?, latents.dims2()?.1);
+        if expected != found {
+            return Err(Error::LatentWidth { expected, found });
+        }
+        Ok(c3_nn::linear(&latents.to_device(weight.device())?, weight, Some(bias))?)
+    }
+
+    /// The prompt's ids, with the model's placeholder in the place of each of `latents` latents,
+    /// and the logits after each of them: `[prompt, vocab]`. For comparing with other
+    /// implementations; `latents` is `[n, encoder width]`.
+    ///
+    /// # Errors
+    /// As [`project`](Self::project).
+    pub fn prompt_logits(
+        &self,
+        latents: &Tensor,
+        question: Option<&str>,
+    ) -> Result<(Vec<u32>, Tensor)> {
+        let prompt = self.config.prompt.ids(&self.tokenizer, question)?;
+        let mut batch = self.prompts(&[latents.clone()], &prompt)?;
+        let rows = batch.embeds.dim(1)?;
+        let hidden = self.model.forward_embeds(
+            &batch.embeds,
+            &batch.positions,
+            &batch.first_key,
+            None,
+            rows,
+        )?;
+        let logits = self.model.logits(&hidden)?.get(0)?;
+        Ok((batch.ids.swap_remove(0), logits))
+    }
+
+    /// Splices projected latents into the prompt.
+    pub(crate) fn prompts(&self, latents: &[Tensor], prompt: &PromptIds) -> Result<PromptBatch> {
+        let before = self.model.embed(&prompt.before)?;
+        let after = self.model.embed(&prompt.after)?;
+        let counts = latents.iter().map(|l| l.dim(0)).collect::<candle_core::Result<Vec<_>>>()?;
+        let most = counts.iter().copied().max().unwrap_or(0);
+        let (b, a) = (prompt.before.len(), prompt.after.len());
+        let longest = b + most + a;
+        let mut batch = PromptBatch {
+            embeds: before.clone(),
+            positions: Vec::with_capacity(latents.len() * longest),
+            first_key: Vec::new(),
+            ids: Vec::new(),
+            next_position: Vec::new(),
+        };
+        let mut rows = Vec::with_capacity(latents.len());
+        for (latents, &count) in latents.iter().zip(&counts) {
+            let padding = most - count;
+            let blank = Tensor::zeros((padding, before.dim(1)?), before.dtype(), before.device())?;
+            rows.push(Tensor::cat(&[&blank, &before, &self.project(latents)?, &after], 0)?);
+            let resume = b + match self.config.query_positions {
+                QueryPositions::Contiguous => count,
+                QueryPositions::Anchored => self.config.largest_bank(),
+            };
+            batch.positions.extend(std::iter::repeat_n(0, padding));
+            batch.positions.extend(0..(b + count) as u32);
+            batch.positions.extend((resume as u32..).take(a));
+            batch.first_key.push(padding);
+            let mut ids = prompt.before.clone();
+            ids.extend(std::iter::repeat_n(self.placeholder, count));
+            ids.extend(&prompt.after);
+            batch.ids.push(ids);
+            batch.next_position.push((resume + a) as u32);
+        }
+        batch.embeds = Tensor::stack(&rows, 0)?;
+        Ok(batch)
+    }
+
+    /// Refuses latents that another encoder made.
+    fn check(&self, provenance: &Provenance, request: &DecodeRequest) -> Result<()> {
+        if let Some(expected) = self.fingerprint
+            && expected != provenance.fingerprint
+            && !request.any_fingerprint
+        {
+            return Err(Error::OtherEncoder {
+                made_by: provenance.model.clone(),
+                found: provenance.fingerprint,
+                decoder: self.name.clone(),
+                expected,
+            });
+        }
+        let expected = self.config.encoder.hidden_size;
+        if provenance.dim != expected {
+            return Err(Error::LatentWidth { expected, found: provenance.dim });
+        }
+        Ok(())
+    }
+
+    /// Segments decoded together whose cache stays within [`CACHE_BYTES`].
+    fn rows_for(&self, positions: usize) -> usize {
+        let c = &self.config.decoder;
+        let bytes = 2 * 4 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim();
+        (CACHE_BYTES / (bytes * positions).max(1)).clamp(1, MOST_ROWS)
+    }
+}
+
+impl Decoder for C3Decoder {
+    type Error = Error;
+
+    fn decode(
+        &self,
+        context: &dyn SegmentSource,
+        request: &DecodeRequest,
+        sink: &mut dyn FnMut(DecodeEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Decoded> {
+        self.check(context.provenance(), request)?;
+        let count = context.segment_count();
+        let range = request.segments.clone().unwrap_or(0..count);
+        if range.start > range.end || range.end > count {
+            return Err(Error::NoSuchSegments { start: range.start, end: range.end, count });
+        }
+        for (name, value) in [
+            ("max-new-tokens", request.max_new_tokens),
+            ("no-repeat-ngram", request.no_repeat_ngram),
+            ("batch", request.batch),
+        ] {
+            if value == Some(0) {
+                return Err(Error::Setting { name, expected: "at least 1", found: "0".into() });
+            }
+        }
+        let question = request.question.as_deref();
+        let reproduces = question.is_none_or(|question| question == self.config.prompt.question);
+        let prompt = self.config.prompt.ids(&self.tokenizer, question)?;
+        let mut ordered = Ordered::new(sink);
+        let mut next = range.start;
+        while next < range.end {
+            let mut segments = Vec::new();
+            let mut rows = request.batch.unwrap_or(MOST_ROWS);
+            while next < range.end && segments.len() < rows {
+                let segment = context.segment(next)?;
+                let limit = request.max_new_tokens.unwrap_or(match reproduces {
+                    true => segment.text_tokens as usize + SPARE_TOKENS,
+                    false => ANSWER_TOKENS,
+                });
+                if request.batch.is_none() {
+                    let prompt = prompt.before.len() + prompt.after.len();
+                    rows = rows.min(self.rows_for(prompt + segment.latents.rows() + limit));
+                }
+                segments.push((next, segment, limit));
+                next += 1;
+            }
+            Generation::new(self, &prompt, request, reproduces, segments, &mut ordered)?.run()?;
+        }
+        Ok(ordered.finish())
+    }
+}

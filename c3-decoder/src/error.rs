@@ -1,0 +1,67 @@
+//! What can go wrong when latents are decoded.
+
+use c3_core::Fingerprint;
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong when latents are decoded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The latents were made by another encoder.
+    #[error(
+        "these latents were made by {made_by:?} (fingerprint {found}), but this decoder belongs \
+         to {decoder:?} (fingerprint {expected})"
+    )]
+    OtherEncoder {
+        /// The model that made them.
+        made_by: String,
+        /// Its fingerprint.
+        found: Fingerprint,
+        /// This decoder's model.
+        decoder: String,
+        /// The fingerprint of its encoder.
+        expected: Fingerprint,
+    },
+    /// The latents have another width than the projector takes.
+    #[error("these latents are {found} wide, the decoder's projector takes {expected}")]
+    LatentWidth {
+        /// The projector's width.
+        expected: usize,
+        /// The latents'.
+        found: usize,
+    },
+    /// Segments that are not there.
+    #[error("segments {start}..{end} were asked for, but there are {count}")]
+    NoSuchSegments {
+        /// The first.
+        start: usize,
+        /// One past the last.
+        end: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A setting outside its range.
+    #[error("{name} is {found}, expected {expected}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// The sink broke off.
+    #[error("decoding was cancelled")]
+    Cancelled,
+    /// A segment can't be read.
+    #[error(transparent)]
+    Core(#[from] c3_core::Error),
+    /// The model failed.
+    #[error(transparent)]
+    Nn(#[from] c3_nn::Error),
+    /// The tensor engine failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}

@@ -1,0 +1,166 @@
+//! Several segments decoded side by side, token by token.
+
+use c3_core::{DecodeRequest, DecodedSegment, Segment, StopReason, segment_hash};
+use c3_nn::{KvCache, PromptIds, TextStream};
+use candle_core::{Device, Tensor};
+
+use crate::ngram::banned;
+use crate::ordered::Ordered;
+use crate::sampler::Sampler;
+use crate::{C3Decoder, Result};
+
+/// A segment on its way.
+struct Row {
+    segment: usize,
+    hash: Option<u64>, // of the source text, where the text is being reproduced
+    limit: usize,
+    ids: Vec<u32>, // prompt and answer
+    prompt: usize, // length of the prompt in `ids`
+    first_key: usize,
+    position: u32, // of the next token
+    sampler: Sampler,
+    stream: TextStream,
+    text: Vec<u8>,
+}
+
+/// One batch.
+pub(crate) struct Generation<'a, 'b> {
+    decoder: &'a C3Decoder,
+    no_repeat_ngram: Option<usize>,
+    rows: Vec<Row>,
+    cache: KvCache,
+    logits: Tensor, // [batch, vocab], after the last token of each row
+    ordered: &'a mut Ordered<'b>,
+}
+
+impl<'a, 'b> Generation<'a, 'b> {
+    /// Reads the prompts of `segments` (number, segment, tokens allowed).
+    pub fn new(
+        decoder: &'a C3Decoder,
+        prompt: &PromptIds,
+        request: &DecodeRequest,
+        reproduces: bool,
+        segments: Vec<(usize, Segment, usize)>,
+        ordered: &'a mut Ordered<'b>,
+    ) -> Result<Self> {
+        let latents = segments
+            .iter()
+            .map(|(_, segment, _)| {
+                let shape = (segment.latents.rows(), segment.latents.dim());
+                Ok(Tensor::from_vec(segment.latents.to_f32(), shape, &Device::Cpu)?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let batch = decoder.prompts(&latents, prompt)?;
+        let prompt_length = batch.embeds.dim(1)?;
+        let most = segments.iter().map(|(_, _, limit)| *limit).max().unwrap_or(0);
+        let mut cache = decoder.model.kv_cache(segments.len(), prompt_length + most)?;
+        let hidden = decoder.model.forward_embeds(
+            &batch.embeds,
+            &batch.positions,
+            &batch.first_key,
+            Some(&mut cache),
+            1,
+        )?;
+        let logits = decoder.model.logits(&hidden.squeeze(1)?)?;
+        let mut rows = Vec::with_capacity(segments.len());
+        for (i, ((number, segment, limit), ids)) in segments.into_iter().zip(batch.ids).enumerate()
+        {
+            ordered.expect(number);
+            rows.push(Row {
+                segment: number,
+                hash: reproduces.then_some(segment.hash),
+                limit,
+                prompt: ids.len(),
+                ids,
+                first_key: batch.first_key[i],
+                position: batch.next_position[i],
+                sampler: Sampler::new(&request.sampling, number)?,
+                stream: TextStream::new(),
+                text: Vec::new(),
+            });
+        }
+        let no_repeat_ngram = request.no_repeat_ngram;
+        Ok(Self { decoder, no_repeat_ngram, rows, cache, logits, ordered })
+    }
+
+    /// Decodes until every segment is done.
+    pub fn run(mut self) -> Result<()> {
+        loop {
+            self.choose()?;
+            if self.rows.is_empty() {
+                return Ok(());
+            }
+            self.step()?;
+        }
+    }
+
+    /// Gives every row its next token; rows that are done leave the batch.
+    fn choose(&mut self) -> Result<()> {
+        let mut logits = self.logits.to_vec2::<f32>()?;
+        let mut leaving = Vec::new();
+        for (i, (row, logits)) in self.rows.iter_mut().zip(&mut logits).enumerate() {
+            if let Some(n) = self.no_repeat_ngram {
+                for id in banned(&row.ids, n) {
+                    if let Some(logit) = logits.get_mut(id as usize) {
+                        *logit = f32::NEG_INFINITY;
+                    }
+                }
+            }
+            let id = row.sampler.next(logits);
+            if id == self.decoder.stop {
+                leaving.push((i, StopReason::StopToken));
+                continue;
+            }
+            row.ids.push(id);
+            row.position += 1;
+            // A special token amid text stands for no characters.
+            if let Some(bytes) = self.decoder.tokenizer.token_bytes(id) {
+                row.text.extend_from_slice(bytes);
+                let text = row.stream.push(bytes);
+                if !text.is_empty() {
+                    self.ordered.text(row.segment, &text)?;
+                }
+            }
+            if row.ids.len() - row.prompt == row.limit {
+                leaving.push((i, StopReason::MaxNewTokens));
+            }
+        }
+        // From the back, so that swapping the last row in doesn't move one that is still to leave.
+        for &(i, _) in leaving.iter().rev() {
+            self.cache.swap_remove(i)?;
+        }
+        let mut left = Vec::with_capacity(leaving.len());
+        for (i, stop) in leaving.into_iter().rev() {
+            left.push((self.rows.swap_remove(i), stop));
+        }
+        for (row, stop) in left.into_iter().rev() {
+            self.finish(row, stop)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, mut row: Row, stop: StopReason) -> Result<()> {
+        let rest = row.stream.finish();
+        if !rest.is_empty() {
+            self.ordered.text(row.segment, &rest)?;
+        }
+        self.ordered.done(DecodedSegment {
+            index: row.segment,
+            tokens: row.ids.split_off(row.prompt),
+            stop,
+            exact: row.hash == Some(segment_hash(&row.text)),
+        })
+    }
+
+    /// Computes the logits after the rows' last tokens.
+    fn step(&mut self) -> Result<()> {
+        let last: Vec<u32> = self.rows.iter().filter_map(|row| row.ids.last().copied()).collect();
+        let positions: Vec<u32> = self.rows.iter().map(|row| row.position - 1).collect();
+        let first_key: Vec<usize> = self.rows.iter().map(|row| row.first_key).collect();
+        let model = &self.decoder.model;
+        let x = model.embed(&last)?.unsqueeze(1)?; // [batch, 1, hidden]
+        let hidden = model.forward_embeds(&x, &positions, &first_key, Some(&mut self.cache), 1)?;
+        self.logits = model.logits(&hidden.squeeze(1)?)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Segments are decoded side by side; their text is told in the order of the source.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use c3_core::{DecodeEvent, Decoded, DecodedSegment, StopReason};
+
+use crate::{Error, Result};
+
+type Sink<'a> = &'a mut dyn FnMut(DecodeEvent<'_>) -> ControlFlow<()>;
+
+/// Holds back what belongs to later segments until the earlier ones are done.
+pub(crate) struct Ordered<'a> {
+    sink: Sink<'a>,
+    waiting: VecDeque<Waiting>,
+    total: Decoded,
+}
+
+#[derive(Default)]
+struct Waiting {
+    segment: usize,
+    text: String,
+    done: Option<DecodedSegment>,
+}
+
+impl<'a> Ordered<'a> {
+    pub fn new(sink: Sink<'a>) -> Self {
+        Self { sink, waiting: VecDeque::new(), total: Decoded::default() }
+    }
+
+    /// Announces a segment, in the order of the source.
+    pub fn expect(&mut self, segment: usize) {
+        self.waiting.push_back(Waiting { segment, ..Waiting::default() });
+    }
+
+    /// The next characters of a segment.
+    pub fn text(&mut self, segment: usize, text: &str) -> Result<()> {
+        match self.waiting.iter_mut().position(|w| w.segment == segment) {
+            Some(0) => tell(self.sink, DecodeEvent::Text { segment, text }),
+            Some(place) => {
+                self.waiting[place].text.push_str(text);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A segment is done; it and those behind it that were waiting for it are told of.
+    pub fn done(&mut self, segment: DecodedSegment) -> Result<()> {
+        if let Some(waiting) = self.waiting.iter_mut().find(|w| w.segment == segment.index) {
+            waiting.done = Some(segment);
+        }
+        while let Some(front) = self.waiting.front_mut() {
+            let text = std::mem::take(&mut front.text);
+            if !text.is_empty() {
+                tell(self.sink, DecodeEvent::Text { segment: front.segment, text: &text })?;
+            }
+            let Some(done) = front.done.take() else { break };
+            self.waiting.pop_front();
+            self.total.segments += 1;
+            self.total.exact += usize::from(done.exact);
+            self.total.cut_off += usize::from(done.stop == StopReason::MaxNewTokens);
+            self.total.tokens += done.tokens.len() as u64;
+            tell(self.sink, DecodeEvent::Segment(&done))?;
+        }
+        Ok(())
+    }
+
+    /// What it came to.
+    pub fn finish(self) -> Decoded {
+        self.total
+    }
+}
+
+fn tell(sink: Sink<'_>, event: DecodeEvent<'_>) -> Result<()> {
+    match sink(event) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(index: usize, exact: bool) -> DecodedSegment {
+        DecodedSegment { index, tokens: vec![1, 2], stop: StopReason::StopToken, exact }
+    }
+
+    #[test]
+    fn later_segments_wait_for_earlier_ones() {
+        let mut told = Vec::new();
+        let mut sink = |event: DecodeEvent<'_>| {
+            told.push(match event {
+                DecodeEvent::Text { segment, text } => format!("{segment}:{text}"),
+                DecodeEvent::Segment(segment) => format!("{} done", segment.index),
+            });
+            ControlFlow::Continue(())
+        };
+        let mut ordered = Ordered::new(&mut sink);
+        ordered.expect(4);
+        ordered.expect(5);
+        ordered.text(5, "b").unwrap();
+        ordered.done(done(5, true)).unwrap();
+        ordered.text(4, "a").unwrap();
+        ordered.done(done(4, false)).unwrap();
+        let total = ordered.finish();
+        assert_eq!(told, ["4:a", "4 done", "5:b", "5 done"]);
+        assert_eq!(total, Decoded { segments: 2, exact: 1, cut_off: 0, tokens: 4 });
+    }
+
+    #[test]
+    fn a_sink_can_break_off() {
+        let mut sink = |_: DecodeEvent<'_>| ControlFlow::Break(());
+        let mut ordered = Ordered::new(&mut sink);
+        ordered.expect(0);
+        assert!(matches!(ordered.text(0, "a"), Err(Error::Cancelled)));
+    }
+}

@@ -1,0 +1,198 @@
+//! The encoder: text and context queries in, latent tokens out.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use c3_core::{
+    EncodeRequest, Encoder, Fidelity, Fingerprint, FingerprintBuilder, LatentTokens, Provenance,
+    Segment, SourceDigest, SourceHasher, segment_hash,
+};
+use c3_nn::{C3Config, Checkpoint, LoadOptions, QueryPositions, Qwen2, Tokenizer};
+use candle_core::{DType, Tensor};
+
+use crate::segment::{Piece, Segmenter, SegmenterOptions};
+use crate::{Bank, Error, Result};
+
+/// Decoder positions that every segment costs beside its latents: `<img>` and `</img>`.
+const MARKERS: u32 = 2;
+
+/// Text tokens computed together where the caller doesn't say: enough to fill the matrix products,
+/// few enough that a batch's hidden states stay small.
+const BATCH_TOKENS: usize = 4096;
+
+/// The encoder of a C3 checkpoint.
+pub struct C3Encoder {
+    model: Qwen2,
+    tokenizer: Arc<Tokenizer>,
+    config: C3Config,
+    queries: BTreeMap<Option<u32>, Tensor>, // bank → [queries, hidden]
+    marker: u32,                            // <img>
+    name: String,
+    fingerprint: Fingerprint,
+}
+
+impl C3Encoder {
+    /// Loads the encoder's weights and every query bank.
+    ///
+    /// # Errors
+    /// Where the checkpoint has no encoder, or a tensor is missing or of the wrong shape.
+    pub fn load(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
+        let config = checkpoint.config();
+        let weights = checkpoint
+            .encoder()
+            .ok_or_else(|| c3_nn::Error::NoEncoder(checkpoint.name().to_owned()))?;
+        let hidden = config.encoder.hidden_size;
+        let outer = checkpoint.decoder();
+        let mut queries = BTreeMap::new();
+        let default = outer.f32("model.Q.weight", &[config.latent_tokens, hidden], options)?;
+        queries.insert(None, default);
+        for (&ratio, &count) in &config.query_banks {
+            let name = format!("model.Q_banks.{ratio}.weight");
+            queries.insert(Some(ratio), outer.f32(&name, &[count, hidden], options)?);
+        }
+        let mut print = FingerprintBuilder::new();
+        checkpoint.visit_identity(&mut |name, bytes| {
+            print.tensor(name, bytes);
+        });
+        Ok(Self {
+            model: Qwen2::load_headless(&config.encoder, weights, options)?,
+            tokenizer: checkpoint.tokenizer().clone(),
+            config: config.clone(),
+            queries,
+            marker: checkpoint.tokenizer().require_special(&["<img>"])?[0],
+            name: checkpoint.name().to_owned(),
+            fingerprint: print.finish(),
+        })
+    }
+
+    /// The checkpoint's shape.
+    pub fn config(&self) -> &C3Config {
+        &self.config
+    }
+
+    /// The tokenizer that texts are counted with.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Latents of segments that are tokenised already, computed in one batch: for each a tensor
+    /// `[bank.latents(ids.len()), hidden]`, f32.
+    ///
+    /// The encoder reads `ids, <img>, queries`; rows shorter than the longest are padded on the
+    /// left, where causal attention can't see them. The `</img>` that the authors append can't
+    /// influence the latents and isn't computed.
+    ///
+    /// # Errors
+    /// Where an id is outside the vocabulary or a segment is longer than the bank allows.
+    pub fn latents(&self, segments: &[&[u32]], bank: &Bank) -> Result<Vec<Tensor>> {
+        let Some(queries) = self.queries.get(&bank.ratio) else {
+            return Err(Error::ForeignBank(*bank));
+        };
+        if let Some(ids) = segments.iter().find(|ids| ids.len() > bank.segment_tokens) {
+            return Err(Error::SegmentTooLong { tokens: ids.len(), most: bank.segment_tokens });
+        }
+        let counts: Vec<usize> = segments.iter().map(|ids| bank.latents(ids.len())).collect();
+        let lengths = segments.iter().zip(&counts).map(|(ids, n)| ids.len() + 1 + n);
+        let Some(longest) = lengths.clone().max() else { return Ok(Vec::new()) };
+        let first_key: Vec<usize> = lengths.map(|length| longest - length).collect();
+
+        let mut rows = Vec::with_capacity(segments.len());
+        let mut positions = Vec::with_capacity(segments.len() * longest);
+        for ((ids, &count), &padding) in segments.iter().zip(&counts).zip(&first_key) {
+            let mut fed = ids.to_vec();
+            fed.push(self.marker);
+            let text = self.model.embed(&fed)?; // [tokens + 1, hidden]
+            let blank = text.zeros_like()?.get(0)?.unsqueeze(0)?.repeat((padding, 1))?;
+            rows.push(Tensor::cat(&[&blank, &text, &queries.narrow(0, 0, count)?], 0)?);
+            let start = match self.config.query_positions {
+                QueryPositions::Contiguous => ids.len(),
+                QueryPositions::Anchored => self.config.segment_tokens,
+            };
+            positions.extend(std::iter::repeat_n(0, padding));
+            positions.extend(0..ids.len() as u32);
+            positions.extend((start as u32..).take(1 + count));
+        }
+        let x = Tensor::stack(&rows, 0)?; // [batch, longest, hidden]
+        let most = counts.iter().copied().max().unwrap_or(0);
+        let hidden = self.model.forward_embeds(&x, &positions, &first_key, None, most)?;
+        let cut = |(row, &count)| hidden.get(row)?.narrow(0, most - count, count);
+        Ok(counts.iter().enumerate().map(cut).collect::<candle_core::Result<_>>()?)
+    }
+
+    /// Encodes the gathered pieces and hands them on.
+    fn flush(
+        &self,
+        pieces: &mut Vec<Piece>,
+        bank: &Bank,
+        request: &EncodeRequest,
+        sink: &mut dyn FnMut(Segment) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let ids: Vec<&[u32]> = pieces.iter().map(|piece| piece.ids.as_slice()).collect();
+        let latents = self.latents(&ids, bank)?;
+        for (piece, latents) in pieces.drain(..).zip(latents) {
+            let (rows, dim) = latents.dims2()?;
+            let values = latents.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            let segment = Segment {
+                latents: LatentTokens::from_f32(rows, dim, request.dtype, &values)?,
+                bytes: piece.bytes,
+                text_tokens: piece.ids.len() as u32,
+                hash: segment_hash(piece.text.as_bytes()),
+                fidelity: Fidelity::Unchecked,
+            };
+            if sink(segment).is_break() {
+                return Err(Error::Cancelled);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Encoder for C3Encoder {
+    type Error = Error;
+
+    fn provenance(&self, request: &EncodeRequest) -> Result<Provenance> {
+        let bank = Bank::choose(&self.config, request.compression)?;
+        Ok(Provenance {
+            fingerprint: self.fingerprint,
+            model: self.name.clone(),
+            dim: self.config.encoder.hidden_size,
+            dtype: request.dtype,
+            markers: MARKERS,
+            segmenter: format!(
+                "at most {} tokens and {} latents; paragraph, sentence, word, grapheme",
+                bank.segment_tokens, bank.queries
+            ),
+            prompt: self.config.prompt.question.clone(),
+            created_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).into(),
+            extra: BTreeMap::new(),
+        })
+    }
+
+    fn encode_stream(
+        &self,
+        text: &mut dyn Read,
+        request: &EncodeRequest,
+        sink: &mut dyn FnMut(Segment) -> ControlFlow<()>,
+    ) -> Result<SourceDigest> {
+        let bank = Bank::choose(&self.config, request.compression)?;
+        let batch = request.batch.unwrap_or((BATCH_TOKENS / bank.segment_tokens).clamp(1, 64));
+        if batch == 0 {
+            return Err(Error::EmptyBatch);
+        }
+        let options = SegmenterOptions { max_tokens: bank.segment_tokens, lossy: request.lossy };
+        let mut source = SourceHasher::new();
+        let mut pieces = Vec::with_capacity(batch);
+        for piece in Segmenter::new(text, &*self.tokenizer, options)? {
+            let piece = piece?;
+            source.update(piece.text.as_bytes());
+            pieces.push(piece);
+            if pieces.len() == batch {
+                self.flush(&mut pieces, &bank, request, sink)?;
+            }
+        }
+        self.flush(&mut pieces, &bank, request, sink)?;
+        Ok(source.finish())
+    }
+}
