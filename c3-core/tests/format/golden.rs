@@ -30,6 +30,28 @@ fn file_with_corrections() {
     check("corrected.c3", &support::corrected());
 }
 
+/// The bytes that FORMAT.md shows are those of the file.
+#[test]
+fn worked_example_of_the_specification() {
+    let golden = include_bytes!("golden/simple.c3");
+    let (_, example) = include_str!("../../FORMAT.md").split_once("## A worked example").unwrap();
+    let rows = example.lines().filter_map(|line| {
+        let (at, rest) = line.strip_prefix("| ")?.split_once(" | `")?;
+        Some((at.parse::<usize>().ok()?, rest.split_once('`')?.0))
+    });
+    let mut shown = 0;
+    for (at, text) in rows {
+        let hex = text.split(' ').map(|byte| u8::from_str_radix(byte, 16));
+        match hex.collect::<Result<Vec<u8>, _>>() {
+            Ok(bytes) => assert!(golden[at..].starts_with(&bytes), "at {at}: {text}"),
+            Err(_) => assert!(golden[at..].starts_with(text.trim_end_matches('…').as_bytes())),
+        }
+        shown += 1;
+    }
+    assert_eq!(shown, 10);
+    assert!(example.contains(&format!("{} bytes", golden.len())));
+}
+
 /// The container is what the safetensors crate says it is, tensor by tensor.
 #[test]
 fn safetensors_reads_it() {
