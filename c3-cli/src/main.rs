@@ -1,1 +1,49 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod args;
+mod builtin;
+mod commands;
+mod compute;
+mod environment;
+mod hints;
+mod hub;
+mod human;
+mod input;
+mod interrupt;
+mod machine;
+mod model;
+mod output;
+mod progress;
+mod report;
+mod stdin;
+mod style;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use commands::{Context, completions, doctor, man, pull};
+use report::Outcome;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    style::choose(cli.global.color);
+    report::exit_code(interrupt::install().and_then(|()| run(cli)))
+}
+
+fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let context = Context::new(&cli.global, &environment::Environment::read());
+    match cli.command {
+        Command::Compress(args) => args.check()?.run(&context),
+        Command::Decompress(args) => args.check()?.run(&context),
+        Command::Roundtrip(args) => args.check()?.run(&context),
+        Command::Inspect(args) => args.check().run(&context),
+        Command::Models(args) => args.check().run(&context),
+        Command::Pull(args) => pull::run(&args, &context),
+        Command::Doctor(args) => doctor::run(&args, &context),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

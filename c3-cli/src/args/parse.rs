@@ -1,0 +1,81 @@
+//! Values that need more than their type says.
+
+use std::ops::Range;
+
+/// The one device of this build; another is named in the error.
+pub fn device(text: &str) -> Result<candle_core::Device, String> {
+    match text {
+        "cpu" => Ok(candle_core::Device::Cpu),
+        "cuda" => Err("this build computes on the CPU only".into()),
+        other if other.strip_prefix("cuda:").is_some_and(|n| n.parse::<usize>().is_ok()) => {
+            Err("this build computes on the CPU only".into())
+        }
+        _ => Err("expected cpu".into()),
+    }
+}
+
+/// A temperature; 0 is greedy decoding.
+pub fn temperature(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    let valid = value.is_finite() && value >= 0.0;
+    valid.then_some(value).ok_or_else(|| "expected a number from 0 up".into())
+}
+
+/// A share of probability.
+pub fn top_p(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    let valid = value > 0.0 && value <= 1.0;
+    valid.then_some(value).ok_or_else(|| "expected a number above 0, at most 1".into())
+}
+
+/// A segment's number, or a half-open range of them.
+pub fn segments(text: &str) -> Result<Range<usize>, String> {
+    let expected = || "expected a segment's number I, or a range A..B with A below B".to_owned();
+    let number = |text: &str| text.parse::<usize>().map_err(|_| expected());
+    let range = match text.split_once("..") {
+        None => {
+            let first = number(text)?;
+            first..first.checked_add(1).ok_or_else(expected)?
+        }
+        Some((first, end)) => number(first)?..number(end)?,
+    };
+    if range.is_empty() { Err(expected()) } else { Ok(range) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_devices_are_named_as_absent() {
+        assert!(device("cpu").is_ok());
+        for name in ["cuda", "cuda:0", "cuda:11"] {
+            assert_eq!(device(name).unwrap_err(), "this build computes on the CPU only");
+        }
+        for name in ["", "CPU", "cuda:", "cuda:x", "tpu"] {
+            assert_eq!(device(name).unwrap_err(), "expected cpu", "{name}");
+        }
+    }
+
+    #[test]
+    fn sampling_values_have_bounds() {
+        assert_eq!(temperature("0.7"), Ok(0.7));
+        assert_eq!(temperature("0"), Ok(0.0));
+        for bad in ["-1", "nan", "inf", "x", ""] {
+            assert!(temperature(bad).is_err(), "{bad}");
+        }
+        assert_eq!(top_p("1"), Ok(1.0));
+        for bad in ["0", "1.01", "nan", "-0.5", "x"] {
+            assert!(top_p(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn segments_are_a_number_or_a_range() {
+        assert_eq!(segments("3"), Ok(3..4));
+        assert_eq!(segments("3..7"), Ok(3..7));
+        for bad in ["", "x", "7..3", "3..3", "-1", "1...2", &usize::MAX.to_string()] {
+            assert!(segments(bad).is_err(), "{bad}");
+        }
+    }
+}

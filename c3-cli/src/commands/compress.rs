@@ -1,0 +1,96 @@
+//! `c3 compress`: text to a `.c3` file.
+
+use std::time::{Duration, Instant};
+
+use c3_core::EncodeRequest;
+use c3_encoder::C3Encoder;
+use serde::Serialize;
+
+use super::Context;
+use super::encoding::{Encoded, encode};
+use crate::compute::Compute;
+use crate::human;
+use crate::input::Input;
+use crate::output::{self, Output};
+use crate::progress::Progress;
+use crate::report::Outcome;
+
+/// What to compress, where to, and how.
+pub struct Compress {
+    pub input: Input,
+    pub output: Output,
+    pub compute: Compute,
+    pub request: EncodeRequest,
+    pub json: bool,
+}
+
+impl Compress {
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let (encoded, seconds) = self.compute.install(|| self.compress(context))?;
+        context.ui.say(format_args!(
+            "{} → {}: {}, {} in {}",
+            self.input,
+            self.output,
+            encoded.ratio,
+            human::counted(encoded.segments, "segment"),
+            human::seconds(seconds),
+        ));
+        if self.json {
+            output::print_json(&Summary::new(&encoded, seconds))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn compress(&self, context: &Context) -> anyhow::Result<(Encoded, Duration)> {
+        // Whatever is wrong with either end is said before the model is loaded.
+        let mut text = self.input.open_text(&context.ui)?;
+        let mut out = self.output.open_binary()?;
+        let checkpoint = self.compute.checkpoint(&context.hub)?;
+        let encoder = C3Encoder::load(&checkpoint, &self.compute.options)?;
+        let model = self.compute.model.name(&checkpoint);
+        context.ui.detail(|| format!("model {model}, {:?}", self.request));
+
+        let start = Instant::now();
+        let progress = Progress::bytes(&context.ui, "compressing", text.bytes);
+        let encoded = out.write_seekable(|file| {
+            encode(&encoder, model, &mut text.reader, &self.request, file, &progress)
+        })?;
+        out.commit()?;
+        Ok((encoded, start.elapsed()))
+    }
+}
+
+/// For scripts.
+#[derive(Serialize)]
+struct Summary<'a> {
+    model: &'a str,
+    fingerprint: String,
+    segments: u64,
+    source_sha256: String,
+    token_ratio: f64,
+    byte_ratio: f64,
+    text_tokens: u64,
+    latent_positions: u64,
+    text_bytes: u64,
+    stored_bytes: u64,
+    encode_seconds: f64,
+}
+
+impl<'a> Summary<'a> {
+    fn new(encoded: &'a Encoded, seconds: Duration) -> Self {
+        let ratio = &encoded.ratio;
+        Self {
+            model: &encoded.model,
+            fingerprint: encoded.fingerprint.to_string(),
+            segments: encoded.segments,
+            source_sha256: encoded.source.sha256.to_string(),
+            token_ratio: ratio.token_ratio(),
+            byte_ratio: ratio.byte_ratio(),
+            text_tokens: ratio.text_tokens,
+            latent_positions: ratio.latent_positions,
+            text_bytes: ratio.text_bytes,
+            stored_bytes: ratio.stored_bytes,
+            encode_seconds: seconds.as_secs_f64(),
+        }
+    }
+}

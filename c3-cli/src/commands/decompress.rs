@@ -1,0 +1,120 @@
+//! `c3 decompress`: a `.c3` file to text.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use c3_core::{DecodeRequest, SegmentSource};
+use c3_decoder::C3Decoder;
+use serde::Serialize;
+
+use super::Context;
+use super::decoding::{Restored, decode, source_bytes};
+use crate::compute::Compute;
+use crate::human;
+use crate::input::Input;
+use crate::output::{self, Output};
+use crate::progress::Progress;
+use crate::report::Outcome;
+
+/// What to decompress, where to, and how.
+pub struct Decompress {
+    pub input: Input,
+    pub output: Output,
+    pub compute: Compute,
+    pub request: DecodeRequest,
+    pub strict: bool,
+    pub json: bool,
+}
+
+/// What decompressing came to.
+struct Done {
+    restored: Restored,
+    text_bytes: u64,
+    seconds: Duration,
+    model: String,
+}
+
+impl Decompress {
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let done = self.compute.install(|| self.decompress(context))?;
+        let decoded = &done.restored.decoded;
+        let own_question = self.request.question.is_none();
+        context.ui.detail(|| {
+            let segments = human::counted(decoded.segments as u64, "segment");
+            let (tokens, time) = (human::count(decoded.tokens), human::seconds(done.seconds));
+            let rate = human::count(human::rate(decoded.tokens, done.seconds));
+            format!("{segments}, {tokens} tokens in {time} ({rate} tokens/s)")
+        });
+        done.restored.warn(&context.ui, own_question);
+        if self.json {
+            output::print_json(&Summary::new(&done, own_question))?;
+        }
+        let differs = own_question && decoded.exact < decoded.segments;
+        let failed = self.strict && (differs || decoded.cut_off > 0);
+        Ok(if failed { Outcome::Failed } else { Outcome::Done })
+    }
+
+    fn decompress(&self, context: &Context) -> anyhow::Result<Done> {
+        // Whatever is wrong with either end is said before the model is loaded.
+        let file = self.input.open_latents()?;
+        let mut out = self.output.open_text()?;
+        let checkpoint = self.compute.checkpoint(&context.hub)?;
+        let decoder = C3Decoder::load(&checkpoint, &self.compute.options)?;
+        context.ui.detail(|| {
+            let model = &file.provenance().model;
+            format!(
+                "{} segments by {model}, decoded by {}",
+                file.segment_count(),
+                checkpoint.name()
+            )
+        });
+
+        let start = Instant::now();
+        // A bar would run through the text.
+        let shows_text = matches!(self.output, Output::Stdout) && std::io::stdout().is_terminal();
+        let progress = if shows_text {
+            Progress::hidden()
+        } else {
+            let total = source_bytes(&file, &self.request);
+            Progress::bytes(&context.ui, "decompressing", Some(total))
+        };
+        let mut text_bytes = 0;
+        let restored = decode(&decoder, &file, &self.request, &progress, &mut |_, text| {
+            text_bytes += text.len() as u64;
+            out.write_all(text.as_bytes()).with_context(|| format!("can't write {}", self.output))
+        })?;
+        out.commit()?;
+        let (seconds, model) = (start.elapsed(), self.compute.model.name(&checkpoint));
+        Ok(Done { restored, text_bytes, seconds, model })
+    }
+}
+
+/// For scripts.
+#[derive(Serialize)]
+struct Summary<'a> {
+    model: &'a str,
+    segments: usize,
+    /// Absent for an answer to another question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact_segments: Option<usize>,
+    cut_off_segments: usize,
+    tokens: u64,
+    text_bytes: u64,
+    decode_seconds: f64,
+}
+
+impl<'a> Summary<'a> {
+    fn new(done: &'a Done, own_question: bool) -> Self {
+        let decoded = &done.restored.decoded;
+        Self {
+            model: &done.model,
+            segments: decoded.segments,
+            exact_segments: own_question.then_some(decoded.exact),
+            cut_off_segments: decoded.cut_off,
+            tokens: decoded.tokens,
+            text_bytes: done.text_bytes,
+            decode_seconds: done.seconds.as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `c3 roundtrip`: compress, decompress and compare.
+
+use std::io::{Cursor, Read};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use c3_core::{DecodeRequest, EncodeRequest, LatentFile};
+use c3_decoder::C3Decoder;
+use c3_encoder::C3Encoder;
+
+use super::Context;
+use super::comparison::Comparison;
+use super::decoding::{Restored, decode};
+use super::encoding::{Encoded, encode};
+use crate::compute::Compute;
+use crate::input::Input;
+use crate::output;
+use crate::progress::Progress;
+use crate::report::Outcome;
+
+/// What to compress and restore, and how.
+pub struct Roundtrip {
+    pub input: Input,
+    pub compute: Compute,
+    pub encode: EncodeRequest,
+    pub decode: DecodeRequest,
+    pub diffs: usize,
+    pub strict: bool,
+    pub json: bool,
+}
+
+/// Both directions, and the texts before and after.
+pub struct Trip {
+    pub encoded: Encoded,
+    pub restored: Restored,
+    pub source: Vec<SegmentTexts>,
+    pub load: Duration,
+    pub encode: Duration,
+    pub decode: Duration,
+}
+
+/// One segment's text before and after.
+pub struct SegmentTexts {
+    pub start: u64,
+    pub source: String,
+    pub restored: String,
+}
+
+impl Roundtrip {
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let trip = self.compute.install(|| self.travel(context))?;
+        let comparison = Comparison::new(&trip);
+        if self.json {
+            output::print_json(&comparison)?;
+        } else {
+            output::print(&comparison.render(&trip, self.diffs))?;
+        }
+        let failed = self.strict && !comparison.exact;
+        Ok(if failed { Outcome::Failed } else { Outcome::Done })
+    }
+
+    fn travel(&self, context: &Context) -> anyhow::Result<Trip> {
+        let mut text = self.input.open_text(&context.ui)?;
+        let mut bytes = Vec::new();
+        let read = text.reader.read_to_end(&mut bytes);
+        read.with_context(|| format!("can't read {}", self.input))?;
+
+        let start = Instant::now();
+        let checkpoint = self.compute.checkpoint(&context.hub)?;
+        let encoder = C3Encoder::load(&checkpoint, &self.compute.options)?;
+        let decoder = C3Decoder::load(&checkpoint, &self.compute.options)?;
+        let model = self.compute.model.name(&checkpoint);
+        let load = start.elapsed();
+
+        let start = Instant::now();
+        let mut file = Cursor::new(Vec::new());
+        let encoded = {
+            let progress = Progress::bytes(&context.ui, "compressing", Some(bytes.len() as u64));
+            encode(&encoder, model, &mut bytes.as_slice(), &self.encode, &mut file, &progress)?
+        };
+        let encode = start.elapsed();
+
+        let start = Instant::now();
+        let file = LatentFile::from_bytes(file.into_inner())?;
+        let mut texts = vec![String::new(); usize::try_from(encoded.segments)?];
+        let restored = {
+            let progress =
+                Progress::bytes(&context.ui, "decompressing", Some(encoded.source.bytes));
+            decode(&decoder, &file, &self.decode, &progress, &mut |segment, text| {
+                texts[segment].push_str(text);
+                Ok(())
+            })?
+        };
+        let decode = start.elapsed();
+
+        let source = pair(&file, &String::from_utf8_lossy(&bytes), texts)?;
+        Ok(Trip { encoded, restored, source, load, encode, decode })
+    }
+}
+
+/// Each segment's part of the source beside what came back of it.
+fn pair(
+    file: &LatentFile<Vec<u8>>,
+    source: &str,
+    restored: Vec<String>,
+) -> anyhow::Result<Vec<SegmentTexts>> {
+    let part = |(index, restored)| {
+        let bytes = file.segment_info(index)?.bytes;
+        let part = usize::try_from(bytes.start)?..usize::try_from(bytes.end)?;
+        let part = source.get(part).context("a segment divides a character")?;
+        Ok(SegmentTexts { start: bytes.start, source: part.to_owned(), restored })
+    };
+    restored.into_iter().enumerate().map(part).collect()
+}

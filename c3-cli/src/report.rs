@@ -1,0 +1,79 @@
+//! Errors: how they are shown, what is advised, which exit code they become.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::style::{ERROR, HINT, paint};
+use crate::{hints, interrupt, output};
+
+/// What a command came to, where it came to an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// As asked.
+    Done,
+    /// Done, but the result is one that the user should see as a failure.
+    Failed,
+}
+
+/// An error with advice on what to do about it. Transparent otherwise: shown and chained as the
+/// error inside.
+#[derive(Debug)]
+pub struct Hinted {
+    error: anyhow::Error,
+    hint: String,
+}
+
+impl Hinted {
+    pub fn new(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
+        Self { error: error.into(), hint: hint.into() }.into()
+    }
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.chain().nth(1)
+    }
+}
+
+/// Shows what went wrong, and says what the process exits with.
+pub fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
+    let error = match result {
+        Ok(Outcome::Done) => return ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => return ExitCode::from(1),
+        Err(error) => error,
+    };
+    // Whatever failed, it was because it had to stop.
+    if interrupt::asked() {
+        return ExitCode::from(interrupt::EXIT_CODE);
+    }
+    // Whoever read our output has enough of it: no reason to complain.
+    if output::is_closed() {
+        return ExitCode::SUCCESS;
+    }
+    print(&error);
+    ExitCode::from(2)
+}
+
+fn print(error: &anyhow::Error) {
+    let mut shown = String::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let text = cause.to_string();
+        // A layer that only passes on the one below says nothing new.
+        if text == shown {
+            continue;
+        }
+        let label = if depth == 0 { "error:" } else { "caused by:" };
+        anstream::eprintln!("{} {text}", paint(ERROR, label));
+        shown = text;
+    }
+    let own = error.chain().filter_map(|cause| cause.downcast_ref::<Hinted>());
+    for hint in own.map(|hinted| hinted.hint.clone()).chain(hints::of(error)) {
+        anstream::eprintln!("{} {hint}", paint(HINT, "hint:"));
+    }
+}
