@@ -5,9 +5,12 @@ pub mod attention;
 mod cpu;
 mod error;
 mod level;
+pub mod linear;
 pub mod reference;
+mod shared;
 mod simd;
 
 pub use attention::{Attention, attention, attention_with};
 pub use error::{Error, Result};
 pub use level::Level;
+pub use linear::{linear, linear_with};

@@ -65,6 +65,31 @@ pub fn attention(
     Ok(AttentionOutput { values, log_sum_exp })
 }
 
+/// `x wᵀ + bias`: one product at a time.
+///
+/// `x` is `[rows, k]`, `w` is `[n, k]`, `bias` is `[n]`; the result is `[rows, n]`.
+///
+/// # Errors
+/// If a slice doesn't have the length that `rows`, `n` and `k` ask for.
+pub fn linear(
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    [rows, n, k]: [usize; 3],
+) -> Result<Vec<f64>> {
+    check_length("x", x.len(), rows * k)?;
+    check_length("w", w.len(), n * k)?;
+    check_length("bias", bias.map_or(n, <[f32]>::len), n)?;
+    let mut out = Vec::with_capacity(rows * n);
+    for row in 0..rows {
+        for column in 0..n {
+            let product = dot(&x[row * k..(row + 1) * k], &w[column * k..(column + 1) * k]);
+            out.push(product + bias.map_or(0.0, |bias| f64::from(bias[column])));
+        }
+    }
+    Ok(out)
+}
+
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
@@ -72,6 +97,6 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 fn check_length(name: &'static str, found: usize, expected: usize) -> Result<()> {
     match found == expected {
         true => Ok(()),
-        false => Err(Error::Length { op: "reference attention", name, expected, found }),
+        false => Err(Error::Length { op: "reference", name, expected, found }),
     }
 }

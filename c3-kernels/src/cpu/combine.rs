@@ -1,7 +1,8 @@
 //! Joins the parts of rows whose keys were split.
 
 use super::plan::Task;
-use super::problem::{Problem, Shared};
+use super::problem::Problem;
+use crate::shared::Shared;
 
 /// Joins the parts of `tasks`, which share their rows, and writes the rows to `out`.
 ///
@@ -18,7 +19,7 @@ pub(super) unsafe fn combine(problem: &Problem<'_>, tasks: &[Task], parts: &[f32
         let (query, head) = problem.query_head(first.kv_head, row);
         let at = problem.shape.row(first.batch, query, head) * head_dim;
         // SAFETY: within the result, and this row is ours alone.
-        let to = unsafe { std::slice::from_raw_parts_mut(out.0.add(at), head_dim) };
+        let to = unsafe { std::slice::from_raw_parts_mut(out.at(at), head_dim) };
         let part = |task: &Task| {
             let part = &parts[task.part.unwrap_or(0)..][..rows * (head_dim + 2)];
             let (values, ends) = part.split_at(rows * head_dim);

@@ -17,12 +17,13 @@ mod problem;
 use rayon::prelude::*;
 
 use crate::Level;
+use crate::shared::Shared;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Scratch, with_scratch};
 use plan::{Plan, Task};
+use problem::Sink;
 pub(crate) use problem::{Problem, Rows};
-use problem::{Shared, Sink};
 
 /// Multiply-adds below which waking other threads costs more than it saves.
 const WORTH_THREADS: usize = 1 << 21;

@@ -2,6 +2,7 @@
 
 use super::plan::Task;
 use crate::attention::{Attention, AttentionShape};
+use crate::shared::Shared;
 use crate::{Error, Result};
 
 /// A tensor of four dimensions with any strides, contiguous in the last.
@@ -80,15 +81,6 @@ impl Problem<'_> {
     }
 }
 
-/// Memory that tasks share; each writes its own part of it.
-#[derive(Clone, Copy)]
-pub(super) struct Shared(pub(super) *mut f32);
-
-// SAFETY: tasks write disjoint ranges (see `Plan`), and nobody reads before all are done.
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-unsafe impl Sync for Shared {}
-
 /// Where a task's rows go: into the result, or into a part that waits to be combined.
 pub(super) struct Sink<'a> {
     pub(super) problem: &'a Problem<'a>,
@@ -113,11 +105,11 @@ impl Sink<'_> {
                 let at = self.problem.shape.row(self.task.batch, query, head);
                 // A row that saw no key has the sum 0 and gets zeros.
                 let factor = if sum == 0.0 { 0.0 } else { sum.recip() };
-                (self.out.0.wrapping_add(at * head_dim), factor)
+                (self.out.at(at * head_dim), factor)
             }
             Some(part) => {
                 let (row, rows) = (row - self.task.rows.start, self.task.rows.len());
-                let part = self.parts.0.wrapping_add(part);
+                let part = self.parts.at(part);
                 // SAFETY: a part holds head_dim + 2 values for each of its task's rows.
                 unsafe {
                     *part.add(rows * head_dim + row) = max;

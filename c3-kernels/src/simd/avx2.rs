@@ -38,6 +38,17 @@ impl Simd for Avx2 {
         unsafe { _mm256_maskload_ps(from, first(n)) }
     }
     #[inline(always)]
+    unsafe fn load_f16(from: *const u16) -> Self::V {
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> Self::V {
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+    #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
         unsafe { _mm256_storeu_ps(to, v) }
     }

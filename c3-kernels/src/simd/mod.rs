@@ -8,6 +8,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod element;
 mod exp2;
 mod portable;
 mod scratch;
@@ -16,6 +17,7 @@ mod scratch;
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+pub(crate) use element::Element;
 pub(crate) use exp2::exp2;
 pub(crate) use portable::Portable;
 pub(crate) use scratch::{Scratch, with_scratch};
@@ -35,6 +37,10 @@ pub(crate) trait Simd: Copy {
     unsafe fn load(from: *const f32) -> Self::V;
     /// The first `n` lanes from memory, zeros in the others.
     unsafe fn load_first(from: *const f32, n: usize) -> Self::V;
+    /// Widens IEEE half-precision floats, given as their bits.
+    unsafe fn load_f16(from: *const u16) -> Self::V;
+    /// Widens bfloat16, given as their bits.
+    unsafe fn load_bf16(from: *const u16) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
     /// Only the first `n` lanes.
     unsafe fn store_first(to: *mut f32, v: Self::V, n: usize);

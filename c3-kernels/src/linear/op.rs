@@ -1,0 +1,218 @@
+//! The linear layer as an operation on candle's tensors.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, MetalStorage, Shape, Tensor,
+};
+
+use super::product;
+use crate::{Error, Level};
+
+const OP: &str = "linear";
+const WEIGHTS: &str = "F32, F16 or BF16";
+
+/// `x wᵀ + bias`.
+///
+/// `x` is f32 `[.., k]`; `w` is `[n, k]` in f32, f16 or bf16, as the checkpoint stores it; `bias` is
+/// f32 `[n]`. All are contiguous. The result is f32 `[.., n]`, summed in f32.
+///
+/// # Errors
+/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. There is no
+/// backward pass: asking for one is an error.
+pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> candle_core::Result<Tensor> {
+    linear_with(Level::detect(), x, w, bias)
+}
+
+/// [`linear`] at a level of one's choice. The level decides how few rows are multiplied and how
+/// weights are widened; the `gemm` crate, which multiplies many rows, picks its own.
+///
+/// # Errors
+/// As [`linear`], and if the machine doesn't have the level.
+pub fn linear_with(
+    level: Level,
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+) -> candle_core::Result<Tensor> {
+    if !level.is_available() {
+        return Err(Error::Level { level }.into());
+    }
+    check_dtype("x", x, "F32", &[DType::F32])?;
+    check_dtype("w", w, WEIGHTS, &[DType::F32, DType::F16, DType::BF16])?;
+    match bias {
+        None => x.apply_op2(w, Op { level }),
+        Some(bias) => {
+            check_dtype("bias", bias, "F32", &[DType::F32])?;
+            x.apply_op3(w, bias, Op { level })
+        }
+    }
+}
+
+struct Op {
+    level: Level,
+}
+
+impl Op {
+    fn compute(
+        &self,
+        (x, x_layout): (&CpuStorage, &Layout),
+        (w, w_layout): (&CpuStorage, &Layout),
+        bias: Option<(&CpuStorage, &Layout)>,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let &[n, k] = w_layout.dims() else {
+            return Err(rank("w", "[n, k]", w_layout).into());
+        };
+        let Some((&last, outer)) = x_layout.dims().split_last() else {
+            return Err(rank("x", "[.., k]", x_layout).into());
+        };
+        if last != k {
+            let expected = [outer, &[k]].concat();
+            let found = x_layout.dims().to_vec();
+            return Err(Error::Shape { op: OP, name: "x", expected, found }.into());
+        }
+        if let Some((_, layout)) = bias
+            && layout.dims() != [n]
+        {
+            let (expected, found) = (vec![n], layout.dims().to_vec());
+            return Err(Error::Shape { op: OP, name: "bias", expected, found }.into());
+        }
+        let rows = outer.iter().product();
+        let sizes = [rows, n, k];
+        let x = contiguous("x", x.as_slice()?, x_layout)?;
+        let bias = match bias {
+            Some((bias, layout)) => Some(contiguous("bias", bias.as_slice()?, layout)?),
+            None => None,
+        };
+        // SAFETY: `linear_with` checked the level, and the slices have the sizes of their shapes.
+        let out = unsafe {
+            match w {
+                CpuStorage::F32(w) => {
+                    product(self.level, x, contiguous("w", w, w_layout)?, bias, sizes)
+                }
+                CpuStorage::F16(w) => {
+                    product(self.level, x, contiguous("w", w, w_layout)?, bias, sizes)
+                }
+                CpuStorage::BF16(w) => {
+                    product(self.level, x, contiguous("w", w, w_layout)?, bias, sizes)
+                }
+                other => {
+                    let (expected, found) = (WEIGHTS, other.dtype());
+                    return Err(Error::Dtype { op: OP, name: "w", expected, found }.into());
+                }
+            }
+        };
+        Ok((CpuStorage::F32(out), Shape::from([outer, &[n]].concat())))
+    }
+}
+
+impl CustomOp2 for Op {
+    fn name(&self) -> &'static str {
+        OP
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        self.compute((x, x_layout), (w, w_layout), None)
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        Err(Error::Device { op: OP, found: "CUDA" }.into())
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(MetalStorage, Shape)> {
+        Err(Error::Device { op: OP, found: "Metal" }.into())
+    }
+}
+
+impl CustomOp3 for Op {
+    fn name(&self) -> &'static str {
+        OP
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        self.compute((x, x_layout), (w, w_layout), Some((bias, bias_layout)))
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        Err(Error::Device { op: OP, found: "CUDA" }.into())
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(MetalStorage, Shape)> {
+        Err(Error::Device { op: OP, found: "Metal" }.into())
+    }
+}
+
+fn check_dtype(
+    name: &'static str,
+    tensor: &Tensor,
+    expected: &'static str,
+    allowed: &[DType],
+) -> Result<(), Error> {
+    match allowed.contains(&tensor.dtype()) {
+        true => Ok(()),
+        false => Err(Error::Dtype { op: OP, name, expected, found: tensor.dtype() }),
+    }
+}
+
+fn rank(name: &'static str, expected: &'static str, layout: &Layout) -> Error {
+    Error::Rank { op: OP, name, expected, found: layout.dims().to_vec() }
+}
+
+/// The tensor's own values.
+fn contiguous<'a, T>(
+    name: &'static str,
+    values: &'a [T],
+    layout: &Layout,
+) -> Result<&'a [T], Error> {
+    let Some((begin, end)) = layout.contiguous_offsets() else {
+        return Err(Error::Layout {
+            op: OP,
+            name,
+            expected: "contiguous",
+            shape: layout.dims().to_vec(),
+            strides: layout.stride().to_vec(),
+        });
+    };
+    values.get(begin..end).ok_or(Error::Length { op: OP, name, expected: end, found: values.len() })
+}
