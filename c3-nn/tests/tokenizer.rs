@@ -265,6 +265,18 @@ fn a_stream_keeps_an_incomplete_character_back() {
 }
 
 #[test]
+fn older_files_write_merges_in_lines() {
+    let mut file: serde_json::Value = serde_json::from_slice(&tiny_json()).unwrap();
+    for merge in file["model"]["merges"].as_array_mut().unwrap() {
+        *merge = format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()).into();
+    }
+    let lines = Tokenizer::from_json("", &serde_json::to_vec(&file).unwrap()).unwrap();
+    for golden in goldens() {
+        assert_eq!(lines.encode(&golden.text).unwrap(), golden.c3_tiny);
+    }
+}
+
+#[test]
 fn refused_json_names_the_reason() {
     let change = |edit: &dyn Fn(&mut serde_json::Value)| {
         let mut file: serde_json::Value = serde_json::from_slice(&tiny_json()).unwrap();
@@ -272,7 +284,7 @@ fn refused_json_names_the_reason() {
         serde_json::to_vec(&file).unwrap()
     };
     type Edit = dyn Fn(&mut serde_json::Value);
-    let cases: [(&Edit, &str); 15] = [
+    let cases: [(&Edit, &str); 19] = [
         (&|f| f["model"]["type"] = "WordPiece".into(), "WordPiece"),
         (&|f| f["model"]["dropout"] = 0.1.into(), "dropout"),
         (&|f| f["model"]["end_of_word_suffix"] = "</w>".into(), "end_of_word_suffix"),
@@ -294,6 +306,10 @@ fn refused_json_names_the_reason() {
         (&|f| f["added_tokens"][0]["id"] = 17.into(), "id 17"),
         (&|f| f["added_tokens"][0]["content"] = "<img>".into(), "twice"),
         (&|f| f["model"]["merges"][7000] = serde_json::json!(["qqqqqqqqqqqqqqqq", "x"]), "qqqq"),
+        (&|f| f["model"]["merges"][7000] = serde_json::json!(["a"]), "two tokens"),
+        (&|f| f["model"]["merges"][7000] = serde_json::json!(["a", "b", "c"]), "two tokens"),
+        (&|f| f["model"]["merges"][7000] = "a b c".into(), "two tokens"),
+        (&|f| f["model"]["merges"][7000] = "a".into(), "two tokens"),
     ];
     for (edit, reason) in cases {
         match Tokenizer::from_json("tokenizer.json", &change(edit)) {

@@ -1,13 +1,13 @@
 //! Reads `tokenizer.json`.
 
-use serde::Deserialize;
-use tokenizers::models::bpe::{Merges, Vocab};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, SeqAccess, Unexpected, Visitor};
+use tokenizers::models::bpe::Vocab;
 use tokenizers::{NormalizerWrapper, PreTokenizerWrapper};
 
 use super::Tokenizer;
 use super::assemble::Parts;
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct File {
     #[serde(default)]
     added_tokens: Vec<AddedToken>,
@@ -16,13 +16,13 @@ struct File {
     model: Model,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct AddedToken {
     id: u32,
     content: String,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Model {
     #[serde(rename = "type")]
     kind: Kind,
@@ -32,21 +32,50 @@ struct Model {
     #[serde(default)]
     ignore_merges: bool,
     vocab: Vocab,
-    merges: MergeList,
+    merges: Vec<Merge>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 enum Kind {
     #[serde(rename = "BPE")]
     Bpe,
 }
 
-/// New files hold pairs, older ones strings with a blank.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum MergeList {
-    Pairs(Merges),
-    Lines(Vec<String>),
+/// A pair of tokens: in new files a list, in older ones a string with a blank.
+struct Merge(String, String);
+
+impl<'de> Deserialize<'de> for Merge {
+    // Not an untagged enum: that would copy each merge once more, and there are 150,000.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MergeVisitor)
+    }
+}
+
+struct MergeVisitor;
+
+impl<'de> Visitor<'de> for MergeVisitor {
+    type Value = Merge;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a merge: two tokens, in a list or with a blank between them")
+    }
+
+    fn visit_str<E: de::Error>(self, line: &str) -> Result<Merge, E> {
+        match line.split_once(' ') {
+            Some((left, right)) if !right.contains(' ') => Ok(Merge(left.into(), right.into())),
+            _ => Err(E::invalid_value(Unexpected::Str(line), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut tokens: A) -> Result<Merge, A::Error> {
+        let mut next =
+            |read| tokens.next_element()?.ok_or_else(|| de::Error::invalid_length(read, &self));
+        let merge = Merge(next(0)?, next(1)?);
+        match tokens.next_element::<IgnoredAny>()? {
+            None => Ok(merge),
+            Some(_) => Err(de::Error::invalid_length(3, &self)),
+        }
+    }
 }
 
 /// A tokenizer, or what is wrong with the file.
@@ -77,10 +106,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tokenizer, String> {
         model.vocab.remove(&token.content);
     }
     let special = added_tokens.into_iter().map(|token| (token.id, token.content)).collect();
-    let merges = match model.merges {
-        MergeList::Pairs(pairs) => pairs,
-        MergeList::Lines(lines) => split_lines(&lines)?,
-    };
+    let merges = model.merges.into_iter().map(|Merge(left, right)| (left, right)).collect();
     let parts = Parts {
         vocab: model.vocab,
         merges,
@@ -91,16 +117,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tokenizer, String> {
     };
     // Each id takes at least four bytes of JSON; gaps may be as large as the file.
     parts.assemble(bytes.len())
-}
-
-fn split_lines(lines: &[String]) -> Result<Merges, String> {
-    lines
-        .iter()
-        .map(|line| match line.split_once(' ') {
-            Some((left, right)) if !right.contains(' ') => Ok((left.to_owned(), right.to_owned())),
-            _ => Err(format!("merges: expected two tokens and a blank, found {line:?}")),
-        })
-        .collect()
 }
 
 /// Text must become bytes, all of it, and nothing but it.
