@@ -20,6 +20,7 @@ fn saved_and_opened() {
     let file = LatentFile::open(&path).unwrap();
     assert_eq!(file.to_context().unwrap(), support::simple());
     assert!(matches!(support::corrected().save(&path, false), Err(Error::Exists(p)) if p == path));
+    assert!(matches!(AtomicFile::create(&path, false), Err(Error::Exists(_))), "told too late");
     assert_eq!(LatentFile::open(&path).unwrap().to_context().unwrap(), support::simple());
     support::corrected().save(&path, true).unwrap();
     assert_eq!(LatentFile::open(&path).unwrap().to_context().unwrap(), support::corrected());
