@@ -198,6 +198,7 @@ fn each_kind_of_boundary() {
             "let x = 1;\nlet y = x;\nlet z = (x, y, 17, 18, 19);\n",
             "let x = 1;\nlet y = x;\n",
         ),
+        ("a line that is full", "123456789012345\n123456789012345\n", "123456789012345\n"),
         (
             "Chinese sentence",
             "天地玄黃。宇宙洪荒！日月盈昃，辰宿列張，寒來暑往，秋收冬藏",
