@@ -19,7 +19,7 @@ struct Linear {
 impl Linear {
     /// `[.., in]` → `[.., out]`
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        crate::linear(x, &self.weight, self.bias.as_ref())
+        Ok(c3_kernels::linear(x, &self.weight, self.bias.as_ref())?)
     }
 }
 
@@ -286,7 +286,7 @@ impl Qwen2 {
     /// Where the model was loaded without its head.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         match &self.lm_head {
-            Some(head) => crate::linear(hidden, head, None),
+            Some(head) => Ok(c3_kernels::linear(hidden, head, None)?),
             None => Err(Error::NoHead),
         }
     }
