@@ -1,0 +1,16 @@
+//! The binary from outside. Every test has a temporary folder and commands of its own; none asks
+//! a server that it didn't start itself.
+
+mod checkpoints;
+mod compress;
+mod damage;
+mod decompress;
+mod hub_server;
+mod inspect;
+mod interrupt;
+mod models;
+mod output;
+mod pull;
+mod roundtrip;
+mod support;
+mod usage;
