@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use c3_core::{ByteSource, FileSource, LatentFile};
 
-use crate::report::Hinted;
+use crate::report::with_hint;
 use crate::stdin::Stdin;
 use crate::ui::Ui;
 
@@ -62,7 +62,7 @@ impl Input {
         let opened = match self {
             Self::Stdin if io::stdin().is_terminal() => {
                 let error = anyhow::anyhow!("a .c3 file can't be typed");
-                return Err(Hinted::new(error, "name the file, or redirect one to stdin"));
+                return Err(with_hint(error, "name the file, or redirect one to stdin"));
             }
             Self::Stdin => {
                 let mut bytes = Vec::new();

@@ -4,6 +4,8 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::ui;
+
 /// What a shell reports for a process that SIGINT ended.
 pub const EXIT_CODE: u8 = 130;
 
@@ -20,7 +22,7 @@ pub fn install() -> anyhow::Result<()> {
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(EXIT_CODE));
         }
-        anstream::eprintln!("stopping; Ctrl-C once more stops at once");
+        ui::line("stopping; Ctrl-C once more stops at once");
     })?;
     Ok(())
 }

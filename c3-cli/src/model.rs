@@ -8,7 +8,7 @@ use c3_nn::Checkpoint;
 
 use crate::builtin;
 use crate::hub::{Cache, HubSettings, RepoId};
-use crate::report::Hinted;
+use crate::report::with_hint;
 
 /// A model as the user names it.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl ModelName {
             Self::Builtin => {
                 let Some(files) = builtin::files() else {
                     let error = anyhow!("this build has no built-in model");
-                    return Err(Hinted::new(error, "name one with --model DIR or --model REPO"));
+                    return Err(with_hint(error, "name one with --model DIR or --model REPO"));
                 };
                 Ok(Checkpoint::from_memory(builtin::NAME, files)?)
             }
@@ -62,7 +62,7 @@ fn open_repo(repo: &RepoId, hub: &HubSettings) -> anyhow::Result<Checkpoint> {
     let Some(snapshot) = Cache::new(&hub.cache).snapshot(repo) else {
         let cache = hub.cache.display();
         let error = anyhow!("model {repo} is neither a folder nor in the hub's cache, {cache}");
-        return Err(Hinted::new(error, format!("fetch it with `c3 pull {repo}`")));
+        return Err(with_hint(error, format!("fetch it with `c3 pull {repo}`")));
     };
     Ok(Checkpoint::open(&snapshot)?)
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use c3_core::AtomicFile;
 
-use crate::report::Hinted;
+use crate::report::with_hint;
 
 /// Where the output goes.
 pub enum Output {
@@ -52,7 +52,7 @@ impl Output {
     pub fn open_binary(&self) -> anyhow::Result<Open> {
         if matches!(self, Self::Stdout) && io::stdout().is_terminal() {
             let error = anyhow::anyhow!("a .c3 file is binary: it won't be written to a terminal");
-            return Err(Hinted::new(error, "name a file with -o FILE, or redirect stdout"));
+            return Err(with_hint(error, "name a file with -o FILE, or redirect stdout"));
         }
         self.open_text()
     }

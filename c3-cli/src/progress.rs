@@ -44,6 +44,8 @@ impl Progress {
         self.0.set_position(bytes);
     }
 
+    /// Says what is being done now.
+    #[cfg(feature = "hub")]
     pub fn message(&self, message: String) {
         self.0.set_message(message);
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::style::{ERROR, HINT, paint};
-use crate::{hints, interrupt, output};
+use crate::{hints, interrupt, output, ui};
 
 /// What a command came to, where it came to an end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,15 +18,14 @@ pub enum Outcome {
 /// An error with advice on what to do about it. Transparent otherwise: shown and chained as the
 /// error inside.
 #[derive(Debug)]
-pub struct Hinted {
+struct Hinted {
     error: anyhow::Error,
     hint: String,
 }
 
-impl Hinted {
-    pub fn new(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
-        Self { error: error.into(), hint: hint.into() }.into()
-    }
+/// Attaches advice to an error.
+pub fn with_hint(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { error: error.into(), hint: hint.into() }.into()
 }
 
 impl fmt::Display for Hinted {
@@ -69,11 +68,11 @@ fn print(error: &anyhow::Error) {
             continue;
         }
         let label = if depth == 0 { "error:" } else { "caused by:" };
-        anstream::eprintln!("{} {text}", paint(ERROR, label));
+        ui::line(format_args!("{} {text}", paint(ERROR, label)));
         shown = text;
     }
     let own = error.chain().filter_map(|cause| cause.downcast_ref::<Hinted>());
     for hint in own.map(|hinted| hinted.hint.clone()).chain(hints::of(error)) {
-        anstream::eprintln!("{} {hint}", paint(HINT, "hint:"));
+        ui::line(format_args!("{} {hint}", paint(HINT, "hint:")));
     }
 }

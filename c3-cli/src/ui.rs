@@ -1,7 +1,7 @@
 //! What is said to people, on stderr.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use crate::args::GlobalArgs;
 use crate::style::{WARNING, paint};
@@ -21,20 +21,20 @@ impl Ui {
     /// Says what was done.
     pub fn say(&self, message: impl Display) {
         if !self.quiet {
-            anstream::eprintln!("{message}");
+            line(message);
         }
     }
 
     /// Says what only those want to know who ask with `-v`.
     pub fn detail(&self, message: impl FnOnce() -> String) {
         if self.verbose > 0 {
-            anstream::eprintln!("{}", message());
+            line(message());
         }
     }
 
     pub fn warn(&self, message: impl Display) {
         if !self.quiet {
-            anstream::eprintln!("{} {message}", paint(WARNING, "warning:"));
+            line(format_args!("{} {message}", paint(WARNING, "warning:")));
         }
     }
 
@@ -46,4 +46,9 @@ impl Ui {
     pub fn shows_progress(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
     }
+}
+
+/// Writes one line to stderr. Where nobody reads it, nothing is lost but the line.
+pub fn line(message: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{message}");
 }

@@ -11,7 +11,7 @@ use super::listing::{RemoteFile, list, look_up};
 use super::{Cache, HubSettings, Pulled, PulledFile, RepoId};
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::report::Hinted;
+use crate::report::with_hint;
 use crate::ui::Ui;
 
 /// Whether this build can fetch models.
@@ -20,7 +20,7 @@ pub const COMPILED_IN: bool = true;
 /// Brings `repo` into the cache, as far as it isn't there yet.
 pub fn pull(repo: &RepoId, settings: &HubSettings, ui: &Ui) -> anyhow::Result<Pulled> {
     fetch(repo, settings, ui).map_err(|error| match error.hint() {
-        Some(hint) => Hinted::new(error, hint),
+        Some(hint) => with_hint(error, hint),
         None => error.into(),
     })
 }

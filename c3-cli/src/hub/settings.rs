@@ -47,7 +47,7 @@ impl HubSettings {
     }
 
     /// The user's token, if there is one.
-    #[cfg_attr(not(feature = "hub"), allow(dead_code))]
+    #[cfg(feature = "hub")]
     pub fn token(&self) -> Option<String> {
         self.token.clone().or_else(|| read_token(&self.token_file))
     }

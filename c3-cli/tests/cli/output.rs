@@ -103,6 +103,17 @@ fn a_closed_pipe_is_no_error() {
 }
 
 #[test]
+fn messages_that_nobody_reads_are_no_error() {
+    let dir = Dir::new();
+    dir.write("in.txt", TEXT);
+    for (args, code) in [(&["compress", "in.txt"][..], 0), (&["inspect", "nowhere"], 2)] {
+        let mut child = dir.spawn(&mut dir.command(args));
+        drop(child.stderr.take());
+        Run::from(child.wait_with_output().unwrap()).expect(code);
+    }
+}
+
+#[test]
 fn json_and_data_do_not_share_stdout() {
     let dir = Dir::new();
     dir.compressed("in.c3", TEXT);

@@ -1,5 +1,4 @@
 //! `c3 pull` against a server on loopback.
-#![cfg(feature = "hub")]
 
 use std::path::Path;
 
