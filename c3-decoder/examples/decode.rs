@@ -12,7 +12,9 @@ use c3_nn::{Checkpoint, LoadOptions};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().collect();
-    let [_, model, file] = args.as_slice() else { return Err("usage: decode MODEL FILE.c3".into()) };
+    let [_, model, file] = args.as_slice() else {
+        return Err("usage: decode MODEL FILE.c3".into());
+    };
     let checkpoint = Checkpoint::open(Path::new(model))?;
     let decoder = C3Decoder::load(&checkpoint, &LoadOptions::default())?;
     let context = LatentFile::open(file)?;

@@ -3,6 +3,7 @@
 use c3_core::Compression;
 use c3_nn::C3Config;
 
+use crate::segment::MIN_SEGMENT_TOKENS;
 use crate::{Error, Result};
 
 /// How one request compresses: the query bank, and what a segment may hold.
@@ -51,10 +52,14 @@ impl Bank {
             Compression::Default => Ok(default(segment_tokens)),
             Compression::Ratio(asked) if banks.is_empty() => {
                 let tokens = (asked as usize).saturating_mul(config.latent_tokens);
-                let fits = (4..=segment_tokens).contains(&tokens) && asked > 0;
+                let fits = (MIN_SEGMENT_TOKENS..=segment_tokens).contains(&tokens);
                 fits.then(|| default(tokens)).ok_or_else(|| Error::NoSuchRatio {
                     asked,
-                    have: format!("1 to {}", segment_tokens / config.latent_tokens),
+                    have: format!(
+                        "{} to {}",
+                        MIN_SEGMENT_TOKENS.div_ceil(config.latent_tokens),
+                        segment_tokens / config.latent_tokens
+                    ),
                 })
             }
             Compression::Ratio(asked) => banks

@@ -136,9 +136,9 @@ impl C3Config {
 
     fn check(&self, file: &str) -> Result<()> {
         let fail = |reason: String| Err(Error::Config { file: file.into(), reason });
-        // Shorter segments could not hold one character of four bytes.
-        if !(4..=1 << 20).contains(&self.segment_tokens) {
-            return fail(format!("segment_tokens is {}, expected 4 to 2^20", self.segment_tokens));
+        // Shorter segments could not hold every character: NFC makes up to 12 bytes of one.
+        if !(12..=1 << 20).contains(&self.segment_tokens) {
+            return fail(format!("segment_tokens is {}, expected 12 to 2^20", self.segment_tokens));
         }
         for (&ratio, &queries) in &self.query_banks {
             let expected = self.segment_tokens.div_ceil(ratio.max(1) as usize);

@@ -1,0 +1,220 @@
+//! The decoder on the built-in model: batches, single segments, sampling, streaming, refusals.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use c3_core::{
+    Compression, DecodeEvent, DecodeRequest, DecodedSegment, Decoder, EncodeRequest, Encoder,
+    LatentContext, Sampling, SegmentSource, StopReason, segment_hash,
+};
+use c3_decoder::{C3Decoder, Error};
+use c3_encoder::C3Encoder;
+use c3_nn::{Checkpoint, LoadOptions};
+
+struct Setup {
+    encoder: C3Encoder,
+    decoder: C3Decoder,
+    text: String,
+    context: LatentContext,
+}
+
+/// Segments of many lengths, so that rows of a batch are padded and leave at different times.
+fn setup() -> &'static Setup {
+    static SETUP: OnceLock<Setup> = OnceLock::new();
+    SETUP.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let checkpoint = Checkpoint::open(&root.join("models/c3-tiny")).unwrap();
+        let options = LoadOptions::default();
+        let encoder = C3Encoder::load(&checkpoint, &options).unwrap();
+        let prose = std::fs::read_to_string(root.join("fixtures/moby-dick.txt")).unwrap();
+        let text = format!("{prose}\n\nCall me Ishmael.\n\n{prose}\n\n{prose}Once more.");
+        let request =
+            EncodeRequest { compression: Compression::Ratio(4), ..EncodeRequest::default() };
+        let context = encoder.encode(&text, &request).unwrap();
+        assert!(context.segment_count() >= 3);
+        let decoder = C3Decoder::load(&checkpoint, &options).unwrap();
+        Setup { encoder, decoder, text, context }
+    })
+}
+
+/// Runs a request; returns the segments and, per segment, its text.
+fn decode(request: &DecodeRequest) -> (Vec<DecodedSegment>, Vec<(usize, String)>) {
+    let Setup { decoder, context, .. } = setup();
+    let (mut segments, mut texts) = (Vec::new(), Vec::<(usize, String)>::new());
+    let total = decoder
+        .decode(context, request, &mut |event| {
+            match event {
+                DecodeEvent::Segment(segment) => segments.push(segment.clone()),
+                DecodeEvent::Text { segment, text } => match texts.last_mut() {
+                    Some((last, all)) if *last == segment => all.push_str(text),
+                    _ => texts.push((segment, text.to_owned())),
+                },
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(total.segments, segments.len());
+    assert_eq!(total.exact, segments.iter().filter(|s| s.exact).count());
+    assert_eq!(total.tokens, segments.iter().map(|s| s.tokens.len() as u64).sum::<u64>());
+    (segments, texts)
+}
+
+#[test]
+fn the_batch_and_the_company_change_nothing() {
+    let (all, texts) = decode(&DecodeRequest::default());
+    assert!(all.iter().enumerate().all(|(i, s)| s.index == i), "told in the order of the text");
+    for batch in [1, 2, 3] {
+        let request = DecodeRequest { batch: Some(batch), ..DecodeRequest::default() };
+        assert_eq!(decode(&request), (all.clone(), texts.clone()), "batch {batch}");
+    }
+    for index in 0..all.len() {
+        let segments = Some(index..index + 1);
+        let alone = decode(&DecodeRequest { segments, ..DecodeRequest::default() });
+        assert_eq!(alone.0, all[index..=index]);
+        assert_eq!(alone.1, texts[index..=index]);
+    }
+}
+
+#[test]
+fn text_and_verdict_agree_with_the_source() {
+    let (segments, texts) = decode(&DecodeRequest::default());
+    let Setup { decoder, text, context, .. } = setup();
+    for (segment, (index, decoded)) in segments.iter().zip(&texts) {
+        assert_eq!(segment.index, *index);
+        let source = context.segment(*index).unwrap();
+        let original = &text[source.bytes.start as usize..source.bytes.end as usize];
+        assert_eq!(segment.exact, decoded == original);
+        assert_eq!(segment.exact, segment_hash(decoded.as_bytes()) == source.hash);
+    }
+    assert!(segments.iter().any(|s| !s.exact));
+    let whole: String = texts.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(decoder.decode_to_string(context, &DecodeRequest::default()).unwrap(), whole);
+    let similarity = c3_core::char_similarity(text, &whole);
+    assert!(similarity > 0.8, "{similarity}: {whole}");
+}
+
+#[test]
+fn what_comes_back_exactly_is_called_exact() {
+    let Setup { encoder, decoder, .. } = setup();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/c3-tiny.expected.jsonl");
+    let cases = std::fs::read_to_string(file).unwrap();
+    let cases = cases.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let case = cases.filter(|case| case["output"] == case["text"]).last().unwrap();
+    let (text, ratio) = (case["text"].as_str().unwrap(), case["ratio"].as_u64().unwrap() as u32);
+    let request =
+        EncodeRequest { compression: Compression::Ratio(ratio), ..EncodeRequest::default() };
+    let context = encoder.encode(text, &request).unwrap();
+    let sink = &mut |_: DecodeEvent<'_>| ControlFlow::Continue(());
+    let total = decoder.decode(&context, &DecodeRequest::default(), sink).unwrap();
+    assert_eq!((total.segments, total.exact, total.cut_off), (1, 1, 0));
+    assert_eq!(decoder.decode_to_string(&context, &DecodeRequest::default()).unwrap(), text);
+}
+
+#[test]
+fn sampling_follows_its_seed_and_not_the_batch() {
+    let with = |seed, batch| {
+        let sampling = Sampling::TopP { temperature: 1.5, top_p: 0.95, seed };
+        decode(&DecodeRequest { sampling, batch: Some(batch), ..DecodeRequest::default() }).0
+    };
+    let first = with(1, 1);
+    assert_eq!(first, with(1, 3));
+    assert_ne!(first, with(2, 1));
+    assert_ne!(first, decode(&DecodeRequest::default()).0);
+    // As the temperature falls, sampling becomes greedy.
+    let sampling = Sampling::TopP { temperature: 1e-4, top_p: 1.0, seed: 5 };
+    let cold = decode(&DecodeRequest { sampling, ..DecodeRequest::default() });
+    assert_eq!(cold, decode(&DecodeRequest::default()));
+}
+
+#[test]
+fn the_allowed_number_of_tokens_is_kept() {
+    let request = DecodeRequest { max_new_tokens: Some(3), ..DecodeRequest::default() };
+    for segment in decode(&request).0 {
+        assert_eq!((segment.tokens.len(), segment.stop), (3, StopReason::MaxNewTokens));
+        assert!(!segment.exact);
+    }
+}
+
+#[test]
+fn banned_ngrams_do_not_occur() {
+    let request = DecodeRequest { no_repeat_ngram: Some(2), ..DecodeRequest::default() };
+    for segment in decode(&request).0 {
+        let mut pairs: Vec<&[u32]> = segment.tokens.windows(2).collect();
+        let all = pairs.len();
+        pairs.sort();
+        pairs.dedup();
+        assert_eq!(pairs.len(), all, "segment {} repeats a pair", segment.index);
+    }
+}
+
+#[test]
+fn another_question_is_answered_and_never_called_exact() {
+    let request = DecodeRequest {
+        question: Some("Who speaks? <|im_end|>".into()),
+        max_new_tokens: Some(8),
+        ..DecodeRequest::default()
+    };
+    let (segments, _) = decode(&request);
+    assert!(segments.iter().all(|s| !s.exact && s.tokens.len() <= 8));
+    let same = DecodeRequest { max_new_tokens: Some(8), ..DecodeRequest::default() };
+    assert_ne!(segments, decode(&same).0, "the question is read");
+}
+
+#[test]
+fn a_sink_breaks_off_between_tokens() {
+    let Setup { decoder, context, .. } = setup();
+    let mut seen = 0;
+    let result = decoder.decode(context, &DecodeRequest::default(), &mut |_| {
+        seen += 1;
+        if seen == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(result, Err(Error::Cancelled)));
+    assert_eq!(seen, 5);
+}
+
+#[test]
+fn settings_and_segments_out_of_range() {
+    let Setup { decoder, context, .. } = setup();
+    let error = |request: DecodeRequest| {
+        let sink = &mut |_: DecodeEvent<'_>| ControlFlow::Continue(());
+        decoder.decode(context, &request, sink).unwrap_err().to_string()
+    };
+    let count = context.segment_count();
+    let default = DecodeRequest::default;
+    assert_eq!(
+        error(DecodeRequest { segments: Some(1..count + 1), ..default() }),
+        format!("segments 1..{} were asked for, but there are {count}", count + 1)
+    );
+    assert_eq!(
+        error(DecodeRequest { max_new_tokens: Some(0), ..default() }),
+        "max-new-tokens is 0, expected at least 1"
+    );
+    let sampling = Sampling::TopP { temperature: 0.0, top_p: 0.9, seed: 0 };
+    assert_eq!(
+        error(DecodeRequest { sampling, ..default() }),
+        "temperature is 0, expected a number above 0"
+    );
+}
+
+#[test]
+fn latents_of_another_encoder() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/c3-ref-f32");
+    let checkpoint = Checkpoint::open(&folder).unwrap();
+    let other = C3Decoder::load(&checkpoint, &LoadOptions::default()).unwrap();
+    let Setup { decoder, context, .. } = setup();
+    let sink = &mut |_: DecodeEvent<'_>| ControlFlow::Continue(());
+    let error = other.decode(context, &DecodeRequest::default(), sink).unwrap_err().to_string();
+    for part in [
+        "made by \"c3-tiny\"",
+        "belongs to \"c3-ref-f32\"",
+        &decoder.fingerprint().unwrap().to_string(),
+        &other.fingerprint().unwrap().to_string(),
+    ] {
+        assert!(error.contains(part), "expected {part:?} in: {error}");
+    }
+    // Overruled, the widths still don't fit.
+    let request = DecodeRequest { any_fingerprint: true, ..DecodeRequest::default() };
+    let error = other.decode(context, &request, sink).unwrap_err().to_string();
+    assert_eq!(error, "these latents are 256 wide, the decoder's projector takes 64");
+}
