@@ -64,19 +64,27 @@ impl Input {
                 let error = anyhow::anyhow!("a .c3 file can't be typed");
                 return Err(with_hint(error, "name the file, or redirect one to stdin"));
             }
-            Self::Stdin => {
-                let mut bytes = Vec::new();
-                Stdin::new().read_to_end(&mut bytes).context("can't read stdin")?;
-                LatentFile::from_source(Box::new(bytes) as Bytes)
-            }
+            Self::Stdin => LatentFile::from_source(whole(Stdin::new(), self)?),
             Self::File(path) => {
-                let source = FileSource::new(open(path)?);
-                let source = source.with_context(|| format!("can't read {self}"))?;
-                LatentFile::from_source(Box::new(source) as Bytes)
+                let file = open(path)?;
+                let failed = || format!("can't read {self}");
+                // What is no file, such as a named pipe, can't be read out of order.
+                let bytes = if file.metadata().with_context(failed)?.is_file() {
+                    Box::new(FileSource::new(file).with_context(failed)?) as Bytes
+                } else {
+                    whole(file, self)?
+                };
+                LatentFile::from_source(bytes)
             }
         };
         opened.with_context(|| format!("{self} is not a .c3 file that can be used"))
     }
+}
+
+fn whole(mut reader: impl Read, input: &Input) -> anyhow::Result<Bytes> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).with_context(|| format!("can't read {input}"))?;
+    Ok(Box::new(bytes))
 }
 
 fn open(path: &Path) -> anyhow::Result<File> {

@@ -39,17 +39,19 @@ Exit codes:
 
 Text for people goes to stderr, data to stdout. `-` is stdin or stdout.";
 
+const EVERYWHERE: &str = "Everywhere";
+
 /// Options of every command.
 #[derive(clap::Args)]
 pub struct GlobalArgs {
     /// Say nothing but errors; show no progress
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, action = ArgAction::Count)]
     pub verbose: u8,
     /// Color; `auto` follows NO_COLOR and the terminal
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "WHEN", default_value = "auto")]
     pub color: ColorWhen,
 }
 

@@ -11,19 +11,25 @@ use crate::args::parse;
 use crate::compute::Compute;
 use crate::model::ModelName;
 
+const MODEL: &str = "Model";
+
 /// Which model, where and how it computes.
 #[derive(Args)]
 pub struct ModelArgs {
     /// Model: `builtin`, a folder, or a hub repository that `c3 pull` has fetched
+    #[arg(help_heading = MODEL)]
     #[arg(short, long, value_name = "builtin|DIR|REPO[@REV]", default_value = ModelName::DEFAULT)]
     model: ModelName,
     /// Where to compute; this build knows `cpu`
+    #[arg(help_heading = MODEL)]
     #[arg(long, default_value = "cpu", value_parser = parse::device)]
     device: Device,
     /// How weights are kept in memory; arithmetic on the CPU is f32 always
+    #[arg(help_heading = MODEL)]
     #[arg(long, value_enum, default_value = "f32")]
     dtype: WeightArg,
     /// Threads to compute with [default: one for each core]
+    #[arg(help_heading = MODEL)]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }

@@ -20,7 +20,10 @@ fn a_file_says_what_it_holds_without_a_model() {
     assert_eq!(end, text.len() as u64);
     let positions: u64 = segments.iter().map(|s| s["latents"].as_u64().unwrap() + 2).sum();
     assert_eq!(facts["latent_positions"], positions);
-    assert_eq!(dir.pipe(&["inspect", "--json"], &dir.read("in.c3")).expect(0).json(), facts);
+    let bytes = dir.read("in.c3");
+    assert_eq!(dir.pipe(&["inspect", "--json"], &bytes).expect(0).json(), facts);
+    #[cfg(unix)]
+    assert_eq!(dir.pipe(&["inspect", "/dev/stdin", "--json"], &bytes).expect(0).json(), facts);
 }
 
 #[test]

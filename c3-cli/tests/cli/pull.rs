@@ -236,6 +236,22 @@ fn a_server_that_is_busy_is_asked_again() {
 }
 
 #[test]
+fn a_server_that_is_not_there() {
+    let dir = Dir::new();
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let run = Run::of(dir.command(["pull", "org/model"]).env("HF_ENDPOINT", &endpoint)).expect(2);
+    let expected =
+        format!("error: {endpoint}/api/models/org/model/revision/main: the connection failed\n");
+    assert!(run.stderr.starts_with(&expected), "{}", run.stderr);
+    assert!(run.stderr.contains("caused by: "), "{}", run.stderr);
+    assert!(dir.names().is_empty());
+}
+
+#[test]
 fn another_revision_has_a_name_of_its_own() {
     let (dir, hub) = (Dir::new(), Hub::serve(&files(), Faults::default()));
     let mut command = dir.command(["pull", "org/model@refs/pr/1"]);
