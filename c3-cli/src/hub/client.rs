@@ -28,6 +28,10 @@ impl Client {
         if settings.offline {
             return Err(Error::Offline);
         }
+        let endpoint = settings.endpoint.clone();
+        if !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
+            return Err(Error::Endpoint(endpoint));
+        }
         let agent = |redirects| {
             let config = Agent::config_builder()
                 .http_status_as_error(false)
@@ -42,12 +46,7 @@ impl Client {
                 .user_agent(concat!("c3/", env!("CARGO_PKG_VERSION")));
             Agent::new_with_config(config.build())
         };
-        Ok(Self {
-            following: agent(10),
-            direct: agent(0),
-            endpoint: settings.endpoint.clone(),
-            token: settings.token(),
-        })
+        Ok(Self { following: agent(10), direct: agent(0), endpoint, token: settings.token() })
     }
 
     /// The address of `path` on the hub.

@@ -11,6 +11,9 @@ pub enum Error {
     /// Requests are forbidden.
     #[error("HF_HUB_OFFLINE is set: nothing can be fetched")]
     Offline,
+    /// An address that is none.
+    #[error("HF_ENDPOINT is {0:?}, expected an address that starts with http:// or https://")]
+    Endpoint(String),
     /// The server wants to know who asks, or doesn't let them in.
     #[error("{url}: access refused (HTTP {status}){}", said(message))]
     Refused { url: String, status: u16, message: Option<String>, with_token: bool },
@@ -74,7 +77,8 @@ impl Error {
                 Some("the token may be expired, or the model's terms not yet accepted")
             }
             Self::NotFound { .. } => Some("check the name and the revision"),
-            Self::Connection { .. } | Self::Broken { .. } => {
+            Self::Connection { .. } => Some("is there a network, and is HF_ENDPOINT right?"),
+            Self::Broken { .. } => {
                 Some("what was fetched is kept: the same command goes on from there")
             }
             Self::Checksum { .. } => {

@@ -248,6 +248,9 @@ fn a_server_that_is_not_there() {
         format!("error: {endpoint}/api/models/org/model/revision/main: the connection failed\n");
     assert!(run.stderr.starts_with(&expected), "{}", run.stderr);
     assert!(run.stderr.contains("caused by: "), "{}", run.stderr);
+    Run::of(dir.command(["pull", "org/model"]).env("HF_ENDPOINT", "nowhere")).fails(
+        "error: HF_ENDPOINT is \"nowhere\", expected an address that starts with http:// or https://",
+    );
     assert!(dir.names().is_empty());
 }
 
