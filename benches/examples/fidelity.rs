@@ -37,7 +37,9 @@ fn options() -> Result<Options> {
     let mut args = std::env::args_os().skip(1);
     while let Some(arg) = args.next() {
         match arg.to_str() {
-            Some("--model") => options.model = args.next().context("--model needs a folder")?.into(),
+            Some("--model") => {
+                options.model = args.next().context("--model needs a folder")?.into()
+            }
             Some("--ratios") => {
                 let list = args.next().context("--ratios needs a list such as 4,8")?;
                 let list = list.to_string_lossy().into_owned();

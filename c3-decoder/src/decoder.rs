@@ -114,7 +114,7 @@ impl C3Decoder {
         question: Option<&str>,
     ) -> Result<(Vec<u32>, Tensor)> {
         let prompt = self.config.prompt.ids(&self.tokenizer, question)?;
-        let mut batch = self.prompts(&[latents.clone()], &prompt)?;
+        let mut batch = self.prompts(std::slice::from_ref(latents), &prompt)?;
         let rows = batch.embeds.dim(1)?;
         let hidden = self.model.forward_embeds(
             &batch.embeds,

@@ -184,7 +184,7 @@ impl Encoder for C3Encoder {
         let options = SegmenterOptions { max_tokens: bank.segment_tokens, lossy: request.lossy };
         let mut source = SourceHasher::new();
         let mut pieces = Vec::with_capacity(batch);
-        for piece in Segmenter::new(text, &*self.tokenizer, options)? {
+        for piece in Segmenter::new(text, &self.tokenizer, options)? {
             let piece = piece?;
             source.update(piece.text.as_bytes());
             pieces.push(piece);

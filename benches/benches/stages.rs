@@ -1,0 +1,153 @@
+//! Both stages with the built-in model, and what surrounds them: segmenting, tokenising, files.
+//!
+//! `cargo bench -p c3-bench --bench stages -- --quick`
+
+use std::hint::black_box;
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use c3_core::{
+    Compression, DecodeRequest, Decoder, EncodeRequest, Encoder, LatentContext, LatentFile,
+    SegmentSource,
+};
+use c3_decoder::C3Decoder;
+use c3_encoder::{C3Encoder, Segmenter, SegmenterOptions};
+use c3_nn::{Checkpoint, LoadOptions};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+const RATIOS: [u32; 4] = [4, 8, 16, 32];
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint::open(&root().join("models/c3-tiny")).expect("the built-in model")
+}
+
+/// Held-out English prose, about `bytes` long.
+fn prose(bytes: usize) -> String {
+    let lines = std::fs::read_to_string(root().join("fixtures/samples/en-prose.jsonl"))
+        .expect("the samples");
+    let mut text = String::new();
+    for line in lines.lines().cycle() {
+        let sample: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        text.push_str(sample["text"].as_str().expect("a text"));
+        text.push_str("\n\n");
+        if text.len() >= bytes {
+            break;
+        }
+    }
+    text
+}
+
+fn request(ratio: u32) -> EncodeRequest {
+    EncodeRequest { compression: Compression::Ratio(ratio), ..EncodeRequest::default() }
+}
+
+fn throughput(context: &LatentContext) -> Throughput {
+    let tokens: u64 = context.segments().iter().map(|s| u64::from(s.text_tokens)).sum();
+    Throughput::ElementsAndBytes { elements: tokens, bytes: context.source().bytes }
+}
+
+/// A file of 10,000 segments: 80 MB of latents.
+fn format(c: &mut Criterion) {
+    let encoder = C3Encoder::load(&checkpoint(), &LoadOptions::default()).expect("the encoder");
+    let once = encoder.encode(&prose(100_000), &request(8)).expect("latents");
+    let mut segments = Vec::new();
+    let mut start = 0;
+    for segment in once.segments().iter().cycle().take(10_000) {
+        let mut segment = segment.clone();
+        segment.bytes = start..start + (segment.bytes.end - segment.bytes.start);
+        start = segment.bytes.end;
+        segments.push(segment);
+    }
+    let source = c3_core::SourceDigest { bytes: start, ..once.source() };
+    let context = LatentContext::new(once.provenance().clone(), source, segments).expect("valid");
+    let bytes = context.to_bytes().expect("a file");
+
+    let mut group = c.benchmark_group("format");
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("write 10,000 segments", |b| {
+        b.iter(|| {
+            let mut out = Cursor::new(Vec::with_capacity(bytes.len()));
+            context.write(&mut out).expect("written");
+            out.into_inner().len()
+        })
+    });
+    let path = std::env::temp_dir().join(format!("c3-bench-{}.c3", std::process::id()));
+    std::fs::write(&path, &bytes).expect("a temporary file");
+    group.bench_function("read all 10,000 segments", |b| {
+        b.iter(|| LatentFile::open(&path).and_then(|file| file.to_context()).expect("read"))
+    });
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("open and read one of 10,000", |b| {
+        b.iter(|| LatentFile::open(&path).and_then(|file| file.segment(7_777)).expect("read"))
+    });
+    group.finish();
+    std::fs::remove_file(&path).expect("removed");
+}
+
+fn text(c: &mut Criterion) {
+    let checkpoint = checkpoint();
+    let tokenizer = checkpoint.tokenizer();
+    let text = prose(200_000);
+    let mut group = c.benchmark_group("text");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("tokenise", |b| b.iter(|| tokenizer.encode(black_box(&text))));
+    group.bench_function("segment", |b| {
+        b.iter(|| {
+            let options = SegmenterOptions { max_tokens: 256, lossy: false };
+            Segmenter::new(text.as_bytes(), tokenizer, options).expect("options").count()
+        })
+    });
+    group.finish();
+}
+
+fn stages(c: &mut Criterion) {
+    let checkpoint = checkpoint();
+    let load = LoadOptions::default();
+    let encoder = C3Encoder::load(&checkpoint, &load).expect("the encoder");
+    let decoder = C3Decoder::load(&checkpoint, &load).expect("the decoder");
+
+    let mut group = c.benchmark_group("load");
+    group.bench_function("both stages", |b| {
+        b.iter(|| {
+            let checkpoint = self::checkpoint();
+            let encoder = C3Encoder::load(&checkpoint, &load).expect("the encoder");
+            (encoder, C3Decoder::load(&checkpoint, &load).expect("the decoder"))
+        })
+    });
+    group.finish();
+
+    for (name, bytes) in [("1 KB", 1_000), ("30 KB", 30_000)] {
+        let text = prose(bytes);
+        let mut group = c.benchmark_group(format!("encode {name}"));
+        for ratio in RATIOS {
+            let context = encoder.encode(&text, &request(ratio)).expect("latents");
+            group.throughput(throughput(&context));
+            group.bench_function(BenchmarkId::from_parameter(format!("{ratio}x")), |b| {
+                b.iter(|| encoder.encode(&text, &request(ratio)).expect("latents"))
+            });
+        }
+        group.finish();
+
+        let mut group = c.benchmark_group(format!("decode {name}"));
+        group.sample_size(10);
+        for ratio in RATIOS {
+            let context = encoder.encode(&text, &request(ratio)).expect("latents");
+            group.throughput(throughput(&context));
+            group.bench_function(BenchmarkId::from_parameter(format!("{ratio}x")), |b| {
+                b.iter(|| {
+                    let sink = &mut |_: c3_core::DecodeEvent<'_>| ControlFlow::Continue(());
+                    decoder.decode(&context, &DecodeRequest::default(), sink).expect("text")
+                })
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, format, text, stages);
+criterion_main!(benches);
