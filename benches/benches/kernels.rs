@@ -9,8 +9,8 @@
 use std::hint::black_box;
 
 use c3_kernels::attention::AttentionShape;
-use c3_kernels::{Attention, attention, reference};
-use candle_core::{Device, Tensor};
+use c3_kernels::{Attention, attention, linear, reference};
+use candle_core::{DType, Device, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -129,5 +129,31 @@ fn decode_step(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, context_queries, decode_step);
+/// Rows of activations times the weights of the built-in model and of a large one.
+fn linear_layers(c: &mut Criterion) {
+    let mut group = c.benchmark_group("linear");
+    for (n, k) in [(8192, 256), (704, 256), (256, 704), (11008, 2048)] {
+        let w = random(&[n, k], 1);
+        let weights = [DType::F32, DType::F16, DType::BF16].map(|dtype| w.to_dtype(dtype).unwrap());
+        for rows in [1, 4, 8, 16, 64, 512] {
+            if rows > 64 && k > 1024 {
+                continue;
+            }
+            let x = random(&[rows, k], 2);
+            group.throughput(Throughput::Elements((2 * rows * n * k) as u64));
+            let id = |name: &str| BenchmarkId::new(name, format!("[{rows},{k}]x[{n},{k}]"));
+            for w in &weights {
+                group.bench_function(id(w.dtype().as_str()), |b| {
+                    b.iter(|| linear(black_box(&x), w, None).unwrap());
+                });
+            }
+            group.bench_function(id("candle-f32"), |b| {
+                b.iter(|| black_box(&x).matmul(&w.t().unwrap()).unwrap());
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, context_queries, decode_step, linear_layers);
 criterion_main!(benches);

@@ -9,6 +9,9 @@ use crate::simd::{Scratch, Simd, exp2};
 /// Keys of a block: their values and those of v stay in the L1 cache, or nearly.
 const BLOCK_KEYS: usize = 64;
 
+/// How far ahead keys and values are fetched, in elements: a page, where the hardware stops.
+const AHEAD: usize = 1024;
+
 /// Rows that are computed at once, at most.
 const GROUP: usize = 4;
 
@@ -151,8 +154,9 @@ unsafe fn scores<S: Simd, const K: usize, const R: usize>(
             let mut sums = [[S::splat(0.0); R]; K];
             let mut i = 0;
             while i + S::LANES <= head_dim {
-                let q: [S::V; R] = std::array::from_fn(|r| S::load(q.add(r * width + i)));
+                let q = S::load_each::<R>(q.add(i), width);
                 for m in 0..K {
+                    S::prefetch(keys[m].wrapping_add(i + AHEAD));
                     let k = S::load(keys[m].add(i));
                     for r in 0..R {
                         sums[m][r] = S::mul_add(k, q[r], sums[m][r]);
@@ -161,7 +165,7 @@ unsafe fn scores<S: Simd, const K: usize, const R: usize>(
                 i += S::LANES;
             }
             if i < head_dim {
-                let q: [S::V; R] = std::array::from_fn(|r| S::load(q.add(r * width + i)));
+                let q = S::load_each::<R>(q.add(i), width);
                 for m in 0..K {
                     let k = S::load_first(keys[m].add(i), head_dim - i);
                     for r in 0..R {
@@ -259,10 +263,13 @@ unsafe fn values_at<S: Simd, const C: usize, const R: usize>(
         let mut sums = [[S::splat(0.0); C]; R];
         for j in 0..count {
             let at = at.add(j * v.step());
-            let v: [S::V; C] = std::array::from_fn(|c| match lanes == S::LANES {
-                true => S::load(at.add(c * S::LANES)),
-                false => S::load_first(at, lanes),
-            });
+            for c in 0..C {
+                S::prefetch(at.wrapping_add(c * S::LANES + AHEAD));
+            }
+            let v = match lanes == S::LANES {
+                true => S::load_each::<C>(at, S::LANES),
+                false => [S::load_first(at, lanes); C],
+            };
             for r in 0..R {
                 let weight = S::splat(*weights.add(r * BLOCK_KEYS + j));
                 for c in 0..C {

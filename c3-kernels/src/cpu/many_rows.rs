@@ -7,13 +7,10 @@
 //! wants them.
 
 use super::problem::Sink;
-use crate::simd::{Scratch, Simd, exp2};
+use crate::simd::{self, Scratch, Simd, TILE_VECTORS, exp2, from_lanes, to_lanes};
 
 /// Keys of a block: a block's values and a tile's scores stay in the L1 cache, or nearly.
 const BLOCK_KEYS: usize = 64;
-
-/// Vectors of a tile, at most. With M = 8 (AVX-512) or 4, that is 24 or 12 sums in registers.
-const TILE_VECTORS: usize = 3;
 
 /// A tile of rows and what the online softmax has of them so far.
 struct Tile {
@@ -53,7 +50,6 @@ pub(super) unsafe fn many_rows<S: Simd, const M: usize>(scratch: &mut Scratch, s
         // The last group of M keys may be incomplete, but M rows of scores are written.
         (BLOCK_KEYS + M) * TILE_VECTORS * S::LANES,
     ]);
-    q.fill(0.0);
     o.fill(0.0);
     max.fill(f32::MIN);
     sum.fill(0.0);
@@ -105,12 +101,17 @@ pub(super) unsafe fn many_rows<S: Simd, const M: usize>(scratch: &mut Scratch, s
 #[inline(always)]
 unsafe fn pack<S: Simd>(tile: &Tile, sink: &Sink<'_>) {
     let (problem, task) = (sink.problem, sink.task);
-    let (width, factor) = (tile.vectors * S::LANES, problem.factor());
-    for (lane, row) in (tile.row..tile.row_end).enumerate() {
-        let (query, head) = problem.query_head(task.kv_head, row);
-        let from = problem.q.at(task.batch, query, head);
-        for i in 0..problem.shape.head_dim {
-            unsafe { *tile.q.add(i * width + lane) = *from.add(i) * factor }
+    let head_dim = problem.shape.head_dim;
+    let width = tile.vectors * S::LANES;
+    let query = |r: usize| {
+        let (query, head) = problem.query_head(task.kv_head, tile.row + r);
+        problem.q.at(task.batch, query, head)
+    };
+    unsafe {
+        to_lanes::<S>(query, tile.row_end - tile.row, head_dim, tile.q, width);
+        let factor = S::splat(problem.factor());
+        for i in (0..head_dim * width).step_by(S::LANES) {
+            S::store(tile.q.add(i), S::mul(S::load(tile.q.add(i)), factor));
         }
     }
 }
@@ -118,14 +119,23 @@ unsafe fn pack<S: Simd>(tile: &Tile, sink: &Sink<'_>) {
 /// Writes a tile's rows to where they go.
 #[inline(always)]
 unsafe fn unpack<S: Simd>(tile: &Tile, sink: &Sink<'_>) {
+    let head_dim = sink.problem.shape.head_dim;
     let width = tile.vectors * S::LANES;
-    for (lane, row) in (tile.row..tile.row_end).enumerate() {
-        unsafe {
-            let (to, factor) = sink.row(row, *tile.max.add(lane), *tile.sum.add(lane));
-            for i in 0..sink.problem.shape.head_dim {
-                *to.add(i) = *tile.o.add(i * width + lane) * factor;
+    let count = tile.row_end - tile.row;
+    // The masks are no longer needed; their place holds the factors.
+    let factors = tile.limit;
+    unsafe {
+        let place = |r: usize| sink.row(tile.row + r, *tile.max.add(r), *tile.sum.add(r));
+        for lane in 0..width {
+            *factors.add(lane) = place(lane.min(count - 1)).1;
+        }
+        for i in 0..head_dim {
+            for lane in (0..width).step_by(S::LANES) {
+                let at = tile.o.add(i * width + lane);
+                S::store(at, S::mul(S::load(at), S::load(factors.add(lane))));
             }
         }
+        from_lanes::<S>(tile.o, width, head_dim, |r| place(r).0, count);
     }
 }
 
@@ -141,15 +151,34 @@ unsafe fn block<S: Simd, const M: usize, const N: usize>(
     let head_dim = problem.shape.head_dim;
     unsafe {
         let k = problem.k.at(task.batch, task.kv_head, key);
+        let v = problem.v.at(task.batch, task.kv_head, key);
+        // The first tile fetches for all; lines can be foretold only where rows lie side by side.
+        let ahead = tile.row == task.rows.start
+            && problem.k.step() == head_dim
+            && problem.v.step() == head_dim;
         for j in (0..count).step_by(M) {
             let scores = tile.scores.add(j * N * S::LANES);
-            score::<S, M, N>(k, problem.k.step(), j, count, tile.q, head_dim, scores);
+            // Past the last key, repeat it; nobody reads those scores.
+            let keys: [*const f32; M] =
+                std::array::from_fn(|m| k.wrapping_add((j + m).min(count - 1) * problem.k.step()));
+            if ahead {
+                // What is read next, while the cores multiply: the values of these keys, and the
+                // keys of the next block.
+                let (v, k) =
+                    (v.wrapping_add(j * head_dim), k.wrapping_add((BLOCK_KEYS + j) * head_dim));
+                let prefetch = |i: usize| {
+                    S::prefetch(v.wrapping_add(i * M));
+                    S::prefetch(k.wrapping_add(i * M));
+                };
+                simd::tile::<S, M, N>(keys, tile.q, head_dim, scores, false, prefetch);
+            } else {
+                simd::tile::<S, M, N>(keys, tile.q, head_dim, scores, false, |_| {});
+            }
         }
         if problem.end(task, tile.row) < key + count {
             mask::<S, N>(tile, sink, key, count);
         }
         let rescale = softmax::<S, N>(tile, count);
-        let v = problem.v.at(task.batch, task.kv_head, key);
         let step = problem.v.step();
         let whole = head_dim - head_dim % M;
         for i in (0..whole).step_by(M) {
@@ -157,38 +186,6 @@ unsafe fn block<S: Simd, const M: usize, const N: usize>(
         }
         for i in whole..head_dim {
             weigh::<S, 1, N>(v.add(i), step, count, tile, i, &rescale);
-        }
-    }
-}
-
-/// Scores of M keys from the `j`-th on; past the last of `count` keys it repeats that one.
-#[inline(always)]
-unsafe fn score<S: Simd, const M: usize, const N: usize>(
-    k: *const f32,
-    step: usize,
-    j: usize,
-    count: usize,
-    q: *const f32,
-    head_dim: usize,
-    scores: *mut f32,
-) {
-    unsafe {
-        let keys: [*const f32; M] =
-            std::array::from_fn(|m| k.wrapping_add((j + m).min(count - 1) * step));
-        let mut sums = [[S::splat(0.0); N]; M];
-        for i in 0..head_dim {
-            let q: [S::V; N] = std::array::from_fn(|n| S::load(q.add((i * N + n) * S::LANES)));
-            for m in 0..M {
-                let k = S::splat(*keys[m].add(i));
-                for n in 0..N {
-                    sums[m][n] = S::mul_add(k, q[n], sums[m][n]);
-                }
-            }
-        }
-        for m in 0..M {
-            for n in 0..N {
-                S::store(scores.add((m * N + n) * S::LANES), sums[m][n]);
-            }
         }
     }
 }
@@ -228,7 +225,10 @@ unsafe fn softmax<S: Simd, const N: usize>(tile: &Tile, count: usize) -> [S::V; 
             let at = |j: usize| tile.scores.add((j * N + n) * S::LANES);
             let (max_at, sum_at) = (tile.max.add(n * S::LANES), tile.sum.add(n * S::LANES));
             let before = S::load(max_at);
-            let max = (0..count).fold(before, |max, j| S::max(max, S::load(at(j))));
+            let mut max = before;
+            for j in 0..count {
+                max = S::max(max, S::load(at(j)));
+            }
             let mut sum = S::splat(0.0);
             for j in 0..count {
                 let weight = exp2::<S>(S::sub(S::load(at(j)), max));
@@ -257,8 +257,7 @@ unsafe fn weigh<S: Simd, const M: usize, const N: usize>(
         let o = tile.o.add(i * N * S::LANES);
         let mut sums = [[S::splat(0.0); N]; M];
         for j in 0..count {
-            let weights: [S::V; N] =
-                std::array::from_fn(|n| S::load(tile.scores.add((j * N + n) * S::LANES)));
+            let weights = S::load_each::<N>(tile.scores.add(j * N * S::LANES), S::LANES);
             let v = v.add(j * step);
             for m in 0..M {
                 let v = S::splat(*v.add(m));

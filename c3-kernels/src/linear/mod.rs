@@ -2,21 +2,24 @@
 //!
 //! Few rows (a step of decoding) are bound by reading weights: [`skinny`] reads each once, in 16
 //! bits if it is stored so, and widens it in registers. Many rows are bound by arithmetic:
-//! [`panel`] widens some weights at a time and hands them to the `gemm` crate. Either way the work
-//! is cut along n, by the shape alone, and each product is summed by one thread: results don't
-//! depend on the number of threads.
+//! [`tiles`] widens some weights at a time and uses them for all rows. Either way the work is cut
+//! along n, by the shape alone, and each product is summed by one thread: results don't depend on
+//! the number of threads.
 
 mod op;
-mod panel;
 mod skinny;
+mod tiles;
 
 pub use op::{linear, linear_with};
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use crate::Level;
 use crate::shared::Shared;
-use crate::simd::{Element, with_scratch};
+use crate::simd::{Element, Scratch, with_scratch};
+use tiles::Tiling;
 
 /// Multiply-adds below which waking other threads costs more than it saves.
 const WORTH_THREADS: usize = 1 << 20;
@@ -24,20 +27,19 @@ const WORTH_THREADS: usize = 1 << 20;
 /// Rows of the weights in one task for few rows of x.
 const SKINNY_COLUMNS: usize = 256;
 
-/// `x` against some rows of the weights.
-struct Strip<'a, E> {
+/// What is to be computed, and where it goes.
+struct Job<'a, E> {
     /// `[rows, k]`
     x: &'a [f32],
-    rows: usize,
-    k: usize,
-    /// `[count, k]`
+    /// `[n, k]`
     w: &'a [E],
-    count: usize,
-    /// `[count]`
+    /// `[n]`
     bias: Option<&'a [f32]>,
-    /// `[rows, count]`, with `out_step` elements from one row to the next; nobody else's
-    out: *mut f32,
-    out_step: usize,
+    rows: usize,
+    n: usize,
+    k: usize,
+    /// `[rows, n]`
+    out: Shared,
 }
 
 /// `[rows, k]` times the transpose of `[n, k]`, plus `[n]`: `[rows, n]`.
@@ -52,34 +54,39 @@ unsafe fn product<E: Element>(
     [rows, n, k]: [usize; 3],
 ) -> Vec<f32> {
     let mut out = vec![0f32; rows * n];
-    let shared = Shared(out.as_mut_ptr());
-    let columns = if rows <= skinny::MAX_ROWS { SKINNY_COLUMNS } else { panel::columns(k) };
-    let run = |task: usize| {
-        let begin = task * columns;
-        let count = columns.min(n - begin);
-        let strip = Strip {
-            x,
-            rows,
-            k,
-            w: &w[begin * k..(begin + count) * k],
-            count,
-            bias: bias.map(|bias| &bias[begin..begin + count]),
-            out: shared.at(begin),
-            out_step: n,
-        };
+    let job = Job { x, w, bias, rows, n, k, out: Shared(out.as_mut_ptr()) };
+    let threads = rows.saturating_mul(n).saturating_mul(k) >= WORTH_THREADS;
+    if rows <= skinny::MAX_ROWS {
         // SAFETY: the caller promises level and sizes; tasks write different columns.
-        unsafe {
-            match rows <= skinny::MAX_ROWS {
-                true => skinny::skinny(level, &strip),
-                false => with_scratch(|scratch| panel::panel(level, &strip, scratch)),
-            }
-        }
-    };
-    let tasks = n.div_ceil(columns);
-    let multiply_adds = rows.saturating_mul(n).saturating_mul(k);
-    match tasks > 1 && multiply_adds >= WORTH_THREADS {
-        true => (0..tasks).into_par_iter().with_max_len(1).for_each(run),
-        false => (0..tasks).for_each(run),
+        let task = |columns| unsafe { skinny::skinny(level, &job, columns) };
+        each(n.div_ceil(SKINNY_COLUMNS), threads, |t| task(part(t, SKINNY_COLUMNS, n)));
+    } else {
+        let tiling = Tiling::new(level, rows);
+        let mut packed = Scratch::default();
+        let [packed] = packed.split([tiling.width() * k]);
+        let lanes = Shared(packed.as_mut_ptr());
+        // SAFETY: as long as that; tiles have lanes of their own.
+        each(tiling.tiles, threads, |t| unsafe { tiles::pack(level, &tiling, t, x, lanes) });
+        let step = tiles::columns(k);
+        each(n.div_ceil(step), threads, |t| {
+            // SAFETY: as above.
+            with_scratch(|scratch| unsafe {
+                tiles::tiles(level, &job, part(t, step, n), (&tiling, packed), scratch);
+            });
+        });
     }
     out
+}
+
+/// The `t`-th part of `0..n`, cut every `step`.
+fn part(t: usize, step: usize, n: usize) -> Range<usize> {
+    t * step..n.min((t + 1) * step)
+}
+
+/// Calls `f` with each number below `count`.
+fn each(count: usize, threads: bool, f: impl Fn(usize) + Send + Sync) {
+    match threads && count > 1 {
+        true => (0..count).into_par_iter().with_max_len(1).for_each(f),
+        false => (0..count).for_each(f),
+    }
 }

@@ -65,6 +65,10 @@ impl Simd for Avx2 {
         unsafe { _mm256_sub_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
@@ -82,6 +86,34 @@ impl Simd for Avx2 {
             let shift = _mm256_slli_epi32::<23>(_mm256_castps_si256(shift));
             _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), shift))
         }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: &[*const f32; 16], to: &[*mut f32; 16]) {
+        unsafe {
+            // Squares of 4 × 4 in each half, then the halves.
+            let mut r = [_mm256_setzero_ps(); 8];
+            for (i, r) in r.iter_mut().enumerate() {
+                let (row, column) = (i % 4, i / 4 * 4);
+                let low = _mm_loadu_ps(from[row].add(column));
+                let high = _mm_loadu_ps(from[row + 4].add(column));
+                *r = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high);
+            }
+            for half in [0, 4] {
+                let a = _mm256_unpacklo_ps(r[half], r[half + 1]);
+                let b = _mm256_unpackhi_ps(r[half], r[half + 1]);
+                let c = _mm256_unpacklo_ps(r[half + 2], r[half + 3]);
+                let d = _mm256_unpackhi_ps(r[half + 2], r[half + 3]);
+                _mm256_storeu_ps(to[half], _mm256_shuffle_ps::<0x44>(a, c));
+                _mm256_storeu_ps(to[half + 1], _mm256_shuffle_ps::<0xee>(a, c));
+                _mm256_storeu_ps(to[half + 2], _mm256_shuffle_ps::<0x44>(b, d));
+                _mm256_storeu_ps(to[half + 3], _mm256_shuffle_ps::<0xee>(b, d));
+            }
+        }
+    }
+    #[inline(always)]
+    fn prefetch(at: *const f32) {
+        // SAFETY: a hint, which never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {

@@ -57,6 +57,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
@@ -74,6 +78,42 @@ impl Simd for Avx512 {
             let shift = _mm512_slli_epi32::<23>(_mm512_castps_si512(shift));
             _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(v), shift))
         }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: &[*const f32; 16], to: &[*mut f32; 16]) {
+        unsafe {
+            // Quarter q of vector i holds columns 4q… of row i. First gather, for each q, the
+            // quarters q of rows i, i + 4, i + 8, i + 12 in one vector; what is left is to
+            // transpose squares of 4 × 4 within quarters.
+            let mut quarters = [[_mm512_setzero_ps(); 4]; 4];
+            for (i, quarters) in quarters.iter_mut().enumerate() {
+                let (a, b) = (_mm512_loadu_ps(from[i]), _mm512_loadu_ps(from[i + 4]));
+                let (c, d) = (_mm512_loadu_ps(from[i + 8]), _mm512_loadu_ps(from[i + 12]));
+                let ab_even = _mm512_shuffle_f32x4::<0x88>(a, b);
+                let ab_odd = _mm512_shuffle_f32x4::<0xdd>(a, b);
+                let cd_even = _mm512_shuffle_f32x4::<0x88>(c, d);
+                let cd_odd = _mm512_shuffle_f32x4::<0xdd>(c, d);
+                quarters[0] = _mm512_shuffle_f32x4::<0x88>(ab_even, cd_even);
+                quarters[1] = _mm512_shuffle_f32x4::<0x88>(ab_odd, cd_odd);
+                quarters[2] = _mm512_shuffle_f32x4::<0xdd>(ab_even, cd_even);
+                quarters[3] = _mm512_shuffle_f32x4::<0xdd>(ab_odd, cd_odd);
+            }
+            for q in 0..4 {
+                let a = _mm512_unpacklo_ps(quarters[0][q], quarters[1][q]);
+                let b = _mm512_unpackhi_ps(quarters[0][q], quarters[1][q]);
+                let c = _mm512_unpacklo_ps(quarters[2][q], quarters[3][q]);
+                let d = _mm512_unpackhi_ps(quarters[2][q], quarters[3][q]);
+                _mm512_storeu_ps(to[4 * q], _mm512_shuffle_ps::<0x44>(a, c));
+                _mm512_storeu_ps(to[4 * q + 1], _mm512_shuffle_ps::<0xee>(a, c));
+                _mm512_storeu_ps(to[4 * q + 2], _mm512_shuffle_ps::<0x44>(b, d));
+                _mm512_storeu_ps(to[4 * q + 3], _mm512_shuffle_ps::<0xee>(b, d));
+            }
+        }
+    }
+    #[inline(always)]
+    fn prefetch(at: *const f32) {
+        // SAFETY: a hint, which never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {

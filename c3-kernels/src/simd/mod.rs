@@ -2,7 +2,8 @@
 //!
 //! Kernels are written once, generic over [`Simd`], in `#[inline(always)]` functions. Each is
 //! instantiated inside a function that carries the level's `#[target_feature]`, where everything
-//! inlines into straight vector code.
+//! inlines into straight vector code. Closures around instructions would not reliably inline (they
+//! carry no target features), so vectors are never made in `array::from_fn`, `map` or `fold`.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -12,6 +13,8 @@ mod element;
 mod exp2;
 mod portable;
 mod scratch;
+mod tile;
+mod transpose;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
@@ -21,6 +24,8 @@ pub(crate) use element::Element;
 pub(crate) use exp2::exp2;
 pub(crate) use portable::Portable;
 pub(crate) use scratch::{Scratch, with_scratch};
+pub(crate) use tile::{TILE_VECTORS, tile};
+pub(crate) use transpose::{from_lanes, to_lanes};
 
 /// Vectors of f32 at one level.
 ///
@@ -35,6 +40,19 @@ pub(crate) trait Simd: Copy {
 
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
+    /// `N` vectors, `step` values from one to the next.
+    #[inline(always)]
+    unsafe fn load_each<const N: usize>(from: *const f32, step: usize) -> [Self::V; N] {
+        unsafe {
+            let mut vectors = [Self::splat(0.0); N];
+            let mut i = 0;
+            while i < N {
+                vectors[i] = Self::load(from.add(i * step));
+                i += 1;
+            }
+            vectors
+        }
+    }
     /// The first `n` lanes from memory, zeros in the others.
     unsafe fn load_first(from: *const f32, n: usize) -> Self::V;
     /// Widens IEEE half-precision floats, given as their bits.
@@ -46,6 +64,7 @@ pub(crate) trait Simd: Copy {
     unsafe fn store_first(to: *mut f32, v: Self::V, n: usize);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a · b + c`, with one rounding where the level has FMA.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger one; `b` if either is NaN, as the x86 instruction has it.
@@ -54,6 +73,11 @@ pub(crate) trait Simd: Copy {
     unsafe fn select_lt(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// Adds the integer in the low bits of `shift`'s representation to `v`'s exponent field.
     unsafe fn add_exponent(v: Self::V, shift: Self::V) -> Self::V;
+    /// Copies a square of `LANES` rows and columns, transposed; each pointer is a row.
+    unsafe fn transpose(from: &[*const f32; 16], to: &[*mut f32; 16]);
+    /// Asks for the cache line at `at`, which may be any address.
+    #[inline(always)]
+    fn prefetch(_at: *const f32) {}
     /// The sum of all lanes, in an order that depends on the level alone.
     unsafe fn sum(v: Self::V) -> f32;
     /// The largest lane.

@@ -68,6 +68,10 @@ impl Simd for Portable {
         zip(a, b, |a, b| a - b)
     }
     #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Without the instruction, `f32::mul_add` is a slow library call.
         if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
@@ -87,6 +91,15 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn add_exponent(v: Self::V, shift: Self::V) -> Self::V {
         zip(v, shift, |v, s| f32::from_bits(v.to_bits().wrapping_add(s.to_bits() << 23)))
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: &[*const f32; 16], to: &[*mut f32; 16]) {
+        unsafe {
+            let rows: [Self::V; LANES] = std::array::from_fn(|i| Self::load(from[i]));
+            for (i, &to) in to.iter().enumerate().take(LANES) {
+                Self::store(to, rows.map(|row| row[i]));
+            }
+        }
     }
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {

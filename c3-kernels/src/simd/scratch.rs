@@ -10,6 +10,7 @@ struct Line {
 }
 
 /// Working memory that grows and is used again; its contents are left over from the last use.
+#[derive(Default)]
 pub(crate) struct Scratch {
     lines: Vec<Line>,
 }

@@ -1,0 +1,46 @@
+//! The tile that both attention and linear layers are made of.
+
+use super::Simd;
+
+/// Vectors of lanes in a tile, at most. With 8 rows (AVX-512) or 4, that is 24 or 12 sums in
+/// registers.
+pub(crate) const TILE_VECTORS: usize = 3;
+
+/// `C[m, lane] = Σ_i a[m][i] · B[i, lane]`, for `M` rows and `N` vectors of lanes.
+///
+/// The elements of A are broadcast from where they lie; `b` is `[depth, N · LANES]` and `c` is
+/// `[M, N · LANES]`. With `add`, C is added to what `c` holds. `ahead` is called with
+/// each `i` and may prefetch.
+///
+/// # Safety
+/// As for [`Simd`]; each row of A has `depth` values.
+#[inline(always)]
+pub(crate) unsafe fn tile<S: Simd, const M: usize, const N: usize>(
+    a: [*const f32; M],
+    b: *const f32,
+    depth: usize,
+    c: *mut f32,
+    add: bool,
+    ahead: impl Fn(usize),
+) {
+    unsafe {
+        let mut sums = [[S::splat(0.0); N]; M];
+        for i in 0..depth {
+            ahead(i);
+            let b = S::load_each::<N>(b.add(i * N * S::LANES), S::LANES);
+            for m in 0..M {
+                let a = S::splat(*a[m].add(i));
+                for n in 0..N {
+                    sums[m][n] = S::mul_add(a, b[n], sums[m][n]);
+                }
+            }
+        }
+        for (m, sums) in sums.iter().enumerate() {
+            for (n, &sum) in sums.iter().enumerate() {
+                let at = c.add((m * N + n) * S::LANES);
+                let before = if add { S::load(at) } else { S::splat(0.0) };
+                S::store(at, S::add(before, sum));
+            }
+        }
+    }
+}
