@@ -99,8 +99,9 @@ fn what_comes_back_exactly_is_called_exact() {
     let Setup { encoder, decoder, .. } = setup();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/c3-tiny.expected.jsonl");
     let cases = std::fs::read_to_string(file).unwrap();
-    let cases = cases.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let case = cases.filter(|case| case["output"] == case["text"]).last().unwrap();
+    let mut cases =
+        cases.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let case = cases.find(|case| case["output"] == case["text"]).unwrap();
     let (text, ratio) = (case["text"].as_str().unwrap(), case["ratio"].as_u64().unwrap() as u32);
     let request =
         EncodeRequest { compression: Compression::Ratio(ratio), ..EncodeRequest::default() };
