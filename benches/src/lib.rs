@@ -1,2 +1,3 @@
-//! Benchmarks of the whole workspace (`benches/`) and the measurement behind the model card
-//! (`examples/fidelity.rs`). There is no library here.
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
