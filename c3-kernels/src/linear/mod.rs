@@ -1,8 +1,8 @@
 //! `x wᵀ + bias` with weights as the checkpoint stores them: f32, f16 or bf16.
 //!
-//! Few rows (a step of decoding) are bound by reading weights: [`skinny`] reads each once, in 16
+//! Few rows (a step of decoding) are bound by reading weights: `skinny` reads each once, in 16
 //! bits if it is stored so, and widens it in registers. Many rows are bound by arithmetic:
-//! [`tiles`] widens some weights at a time and uses them for all rows. Either way the work is cut
+//! `tiles` widens some weights at a time and uses them for all rows. Either way the work is cut
 //! along n, by the shape alone, and each product is summed by one thread: results don't depend on
 //! the number of threads.
 
