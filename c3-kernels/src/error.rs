@@ -103,6 +103,14 @@ pub enum Error {
         /// Values given.
         found: usize,
     },
+    /// The result would be larger than memory can be.
+    #[error("{op}: a result of shape {shape:?} does not fit in memory")]
+    TooLarge {
+        /// The operation.
+        op: &'static str,
+        /// The shape of the result.
+        shape: Vec<usize>,
+    },
     /// The machine lacks the vector instructions asked for.
     #[error("this machine doesn't have the vector instructions of level {level}")]
     Level {
@@ -117,6 +125,15 @@ pub enum Error {
         /// The device.
         found: &'static str,
     },
+}
+
+/// How many f32 a result of this shape has. (A view can have any shape, whatever its memory holds.)
+pub(crate) fn result_size(op: &'static str, shape: &[usize]) -> Result<usize> {
+    let count = shape.iter().try_fold(1usize, |count, &n| count.checked_mul(n));
+    match count {
+        Some(count) if count <= isize::MAX as usize / size_of::<f32>() => Ok(count),
+        _ => Err(Error::TooLarge { op, shape: shape.to_vec() }),
+    }
 }
 
 impl From<Error> for candle_core::Error {

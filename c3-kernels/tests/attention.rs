@@ -263,6 +263,9 @@ fn what_does_not_fit_is_refused() {
     assert!(refusal(&q, &three_heads, &three_heads, &options).contains("4 query heads"));
     let half = kv.to_dtype(candle_core::DType::F16).unwrap();
     assert!(refusal(&q, &half, &kv, &options).contains("k must be F32, found F16"));
+    let endless = tensor(&[1, 1, 1, 8]).expand(&[2, 1 << 40, 1 << 30, 8]).unwrap();
+    let one = tensor(&[2, 1, 1, 8]);
+    assert!(refusal(&endless, &one, &one, &options).contains("does not fit in memory"));
     let turned = tensor(&[2, 2, 8, 5]).transpose(2, 3).unwrap();
     assert!(refusal(&q, &turned, &kv, &options).contains("contiguous in its last dimension"));
     let short = Attention { first_key: vec![0], ..options.clone() };

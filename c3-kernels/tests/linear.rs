@@ -151,6 +151,9 @@ fn what_does_not_fit_is_refused() {
     assert!(refusal(&x, &turned, None).contains("w must be contiguous"));
     let whole = w.to_dtype(DType::U8).unwrap();
     assert!(refusal(&x, &whole, None).contains("w must be F32, F16 or BF16, found U8"));
+    // Nothing is in these tensors, but their product would have 2^80 values.
+    let long = tensor(&[1 << 40, 0]);
+    assert!(refusal(&long, &long, None).contains("does not fit in memory"));
     let half = x.to_dtype(DType::F16).unwrap();
     assert!(refusal(&half, &w, None).contains("x must be F32, found F16"));
 }

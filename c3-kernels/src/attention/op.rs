@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Layout, MetalStorag
 
 use super::{Attention, AttentionShape};
 use crate::cpu::{self, Problem, Rows};
+use crate::error::result_size;
 use crate::{Error, Level};
 
 const OP: &str = "attention";
@@ -76,6 +77,7 @@ impl CustomOp3 for Op {
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let shape = check_shapes(q_layout, k_layout, v_layout)?;
         shape.check(&self.options)?;
+        result_size(OP, q_layout.dims())?;
         let problem = Problem {
             shape,
             options: &self.options,

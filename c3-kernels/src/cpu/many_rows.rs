@@ -162,8 +162,7 @@ unsafe fn block<S: Simd, const M: usize, const N: usize>(
             let keys: [*const f32; M] =
                 std::array::from_fn(|m| k.wrapping_add((j + m).min(count - 1) * problem.k.step()));
             if ahead {
-                // What is read next, while the cores multiply: the values of these keys, and the
-                // keys of the next block.
+                // What is read next: the values of these keys, and the keys of the next block.
                 let (v, k) =
                     (v.wrapping_add(j * head_dim), k.wrapping_add((BLOCK_KEYS + j) * head_dim));
                 let prefetch = |i: usize| {

@@ -5,6 +5,15 @@
 //! alone; threads only decide who runs which task, so results don't depend on their number.
 //! [`many_rows`] and [`few_rows`] are the kernels; [`combine`] joins the parts of rows whose keys
 //! were split.
+//!
+//! Which variants lost, in GFLOP/s of one core with AVX-512 (peak 175), 12 query heads on 2:
+//! - candle's product, softmax, product, with all scores in memory: 20 to 60.
+//! - Without prefetching the next keys and values, 8 queries over 32,768 keys: 75, with it 144.
+//!   Up to 8,192 keys it makes no difference to speak of.
+//! - Queries and results copied to and from lanes one by one, 8 queries over 2,048 keys: 142; in
+//!   squares, transposed in registers, 165.
+//! - Vectors made in `array::from_fn` and `map`: 99 instead of 153 over 256 keys, because the
+//!   instructions were called as functions.
 
 #![allow(clippy::needless_range_loop, reason = "tiles are indexed as the formulas have it")]
 

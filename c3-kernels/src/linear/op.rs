@@ -6,6 +6,7 @@ use candle_core::{
 };
 
 use super::product;
+use crate::error::result_size;
 use crate::{Error, Level};
 
 const OP: &str = "linear";
@@ -76,6 +77,8 @@ impl Op {
             let (expected, found) = (vec![n], layout.dims().to_vec());
             return Err(Error::Shape { op: OP, name: "bias", expected, found }.into());
         }
+        let shape = [outer, &[n]].concat();
+        result_size(OP, &shape)?;
         let rows = outer.iter().product();
         let sizes = [rows, n, k];
         let x = contiguous("x", x.as_slice()?, x_layout)?;
@@ -101,7 +104,7 @@ impl Op {
                 }
             }
         };
-        Ok((CpuStorage::F32(out), Shape::from([outer, &[n]].concat())))
+        Ok((CpuStorage::F32(out), Shape::from(shape)))
     }
 }
 

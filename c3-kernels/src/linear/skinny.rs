@@ -8,10 +8,15 @@ use crate::Level;
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Element, Portable, Simd};
 
-/// The most rows.
-pub(super) const MAX_ROWS: usize = 8;
+/// The most rows for which this kernel is the faster one: about half a vector of them.
+pub(super) fn max_rows(level: Level) -> usize {
+    match level {
+        Level::Avx512 | Level::Avx2 => 8,
+        _ => 2,
+    }
+}
 
-/// Computes some columns of the result; `rows` is `MAX_ROWS` at most.
+/// Computes some columns of the result; there are `max_rows` rows at most.
 ///
 /// # Safety
 /// The machine must have the level; `columns` must lie within the job's n, and be nobody else's.
@@ -54,9 +59,7 @@ unsafe fn avx2<E: Element>(s: &Job<'_, E>, columns: Range<usize>) {
 }
 
 unsafe fn portable<E: Element>(s: &Job<'_, E>, columns: Range<usize>) {
-    unsafe {
-        by_rows!(Portable, s, columns, 1 => 4, 2 => 4, 3 => 3, 4 => 2, 5 => 2, 6 => 1, 7 => 1, 8 => 1)
-    }
+    unsafe { by_rows!(Portable, s, columns, 1 => 4, 2 => 4) }
 }
 
 #[inline(always)]
@@ -75,12 +78,12 @@ unsafe fn task<S: Simd, E: Element, const R: usize, const C: usize>(
     }
 }
 
-/// All rows against `C` rows of the weights.
+/// All `R` rows against `C` rows of the weights.
 #[inline(always)]
 unsafe fn tile<S: Simd, E: Element, const R: usize, const C: usize>(s: &Job<'_, E>, column: usize) {
     let k = s.k;
-    let mut sums = [[unsafe { S::splat(0.0) }; R]; C];
     unsafe {
+        let mut sums = [[S::splat(0.0); R]; C];
         let (x, w) = (s.x.as_ptr(), s.w.as_ptr().add(column * k));
         let whole = k - k % S::LANES;
         for i in (0..whole).step_by(S::LANES) {

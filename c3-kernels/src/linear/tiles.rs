@@ -6,23 +6,24 @@
 
 use std::ops::Range;
 
-use super::Job;
+use super::{Job, part};
 use crate::Level;
 use crate::shared::Shared;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Element, Portable, Scratch, Simd, TILE_VECTORS, from_lanes, tile, to_lanes};
 
-/// Weights of a task, widened: 256 KB, a part of the L2 cache.
-const TASK_VALUES: usize = 1 << 16;
+/// Columns whose weights are widened together.
+const STRIP: usize = 64;
 
 /// Elements of k that are multiplied in one go: that part of a tile of x stays in the L1 cache.
 const DEPTH: usize = 256;
 
-/// Rows of the weights in a task.
-pub(super) fn columns(k: usize) -> usize {
-    (TASK_VALUES / k.max(1)).clamp(16, 64).next_multiple_of(8)
-}
+/// Elements of x in a batch of tiles: half the L2 cache of a core.
+const BATCH_VALUES: usize = 1 << 18;
+
+/// Tiles of a batch, at most; bounds the memory for their sums.
+const BATCH_TILES: usize = 16;
 
 /// How rows are laid out in lanes: tiles of up to [`TILE_VECTORS`] vectors, as even as can be.
 #[derive(Clone, Copy)]
@@ -47,6 +48,29 @@ impl Tiling {
     /// Lanes of all tiles, those of no row included.
     pub(super) fn width(&self) -> usize {
         self.rows.next_multiple_of(self.lanes)
+    }
+
+    /// Tiles that are multiplied together: their part of x stays in the L2 cache.
+    fn batch(&self, k: usize) -> usize {
+        let values = (TILE_VECTORS * self.lanes).saturating_mul(k.max(1));
+        (BATCH_VALUES / values).clamp(1, BATCH_TILES)
+    }
+
+    /// How many tasks `n` columns make, given k.
+    pub(super) fn tasks(&self, n: usize, k: usize) -> usize {
+        self.tiles.div_ceil(self.batch(k)) * n.div_ceil(self.columns(k))
+    }
+
+    /// Columns of a task: fewer if they alone must occupy all threads.
+    fn columns(&self, k: usize) -> usize {
+        if self.tiles <= self.batch(k) { STRIP } else { 8 * STRIP }
+    }
+
+    /// Tiles and columns of task `t`.
+    pub(super) fn task(&self, t: usize, n: usize, k: usize) -> (Range<usize>, Range<usize>) {
+        let (batch, columns) = (self.batch(k), self.columns(k));
+        let across = n.div_ceil(columns);
+        (part(t / across, batch, self.tiles), part(t % across, columns, n))
     }
 
     /// Lanes of tile `t`.
@@ -102,24 +126,24 @@ unsafe fn pack_avx2(
     unsafe { to_lanes::<Avx2>(row, count, k, to, width) }
 }
 
-/// Computes some columns of the result.
+/// Computes task `t` of the tiling.
 ///
 /// # Safety
-/// The machine must have the level; `columns` must lie within the job's n, and be nobody else's.
+/// The machine must have the level; `packed` must be x as [`pack`] leaves it.
 pub(super) unsafe fn tiles<E: Element>(
     level: Level,
     job: &Job<'_, E>,
-    columns: Range<usize>,
+    t: usize,
     (tiling, packed): (&Tiling, &[f32]),
     scratch: &mut Scratch,
 ) {
     unsafe {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512(job, columns, tiling, packed, scratch),
+            Level::Avx512 => avx512(job, t, tiling, packed, scratch),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => avx2(job, columns, tiling, packed, scratch),
-            _ => task::<Portable, E, 4>(job, columns, tiling, packed, scratch),
+            Level::Avx2 => avx2(job, t, tiling, packed, scratch),
+            _ => task::<Portable, E, 4>(job, t, tiling, packed, scratch),
         }
     }
 }
@@ -128,70 +152,97 @@ pub(super) unsafe fn tiles<E: Element>(
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512<E: Element>(
     job: &Job<'_, E>,
-    columns: Range<usize>,
+    t: usize,
     tiling: &Tiling,
     packed: &[f32],
     scratch: &mut Scratch,
 ) {
-    unsafe { task::<Avx512, E, 8>(job, columns, tiling, packed, scratch) }
+    unsafe { task::<Avx512, E, 8>(job, t, tiling, packed, scratch) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn avx2<E: Element>(
     job: &Job<'_, E>,
-    columns: Range<usize>,
+    t: usize,
     tiling: &Tiling,
     packed: &[f32],
     scratch: &mut Scratch,
 ) {
-    unsafe { task::<Avx2, E, 4>(job, columns, tiling, packed, scratch) }
+    unsafe { task::<Avx2, E, 4>(job, t, tiling, packed, scratch) }
 }
 
 #[inline(always)]
 unsafe fn task<S: Simd, E: Element, const M: usize>(
     job: &Job<'_, E>,
-    columns: Range<usize>,
+    t: usize,
     tiling: &Tiling,
     packed: &[f32],
     scratch: &mut Scratch,
 ) {
-    let k = job.k;
-    // Weights that are used once are widened where they are used, in the L1 cache.
-    let strip = if tiling.tiles == 1 { S::LANES } else { columns.len().next_multiple_of(M) };
-    let widened = if E::as_f32(job.w).is_some() { 0 } else { strip * k };
-    let width = TILE_VECTORS * S::LANES;
-    let [wide, sums, bias] = scratch.split([widened, strip * width, strip]);
+    let (tiles, columns) = tiling.task(t, job.n, job.k);
+    // Weights that one tile uses are widened just before, in the L1 cache.
+    let strip = if tiles.len() == 1 { S::LANES } else { STRIP };
+    let widened = if E::as_f32(job.w).is_some() { 0 } else { strip * DEPTH };
+    let width = tiles.len() * TILE_VECTORS * S::LANES;
+    let [wide, sums] = scratch.split([widened, strip * width]);
     for begin in columns.clone().step_by(strip) {
-        let end = columns.end.min(begin + strip);
-        let stored = &job.w[begin * k..end * k];
-        bias.fill(0.0);
-        if let Some(given) = job.bias {
-            bias[..end - begin].copy_from_slice(&given[begin..end]);
-        }
+        let columns = begin..columns.end.min(begin + strip);
         // SAFETY: the caller promises the level; pointers stay within these slices and the result.
-        unsafe {
-            let w = match E::as_f32(stored) {
-                Some(values) => values.as_ptr(),
+        unsafe { batch::<S, E, M>(job, columns, (tiling, tiles.clone()), packed, wide, sums) };
+    }
+}
+
+/// Some columns of some tiles; their sums stay in `sums`, `[tile][column, lane]`, till complete.
+#[inline(always)]
+unsafe fn batch<S: Simd, E: Element, const M: usize>(
+    job: &Job<'_, E>,
+    columns: Range<usize>,
+    (tiling, tiles): (&Tiling, Range<usize>),
+    packed: &[f32],
+    wide: &mut [f32],
+    sums: &mut [f32],
+) {
+    let (k, count) = (job.k, columns.len());
+    // The last group of M columns may be incomplete; its sums are made as if it were not.
+    let places = count.next_multiple_of(M);
+    let start = tiling.tile(tiles.start).start;
+    let sums_at = |lanes: &Range<usize>| {
+        sums.as_ptr().wrapping_add((lanes.start - start) * places).cast_mut()
+    };
+    unsafe {
+        for lanes in tiles.clone().map(|t| tiling.tile(t)) {
+            for place in 0..places {
+                let bias = job.bias.map_or(0.0, |bias| bias[columns.start + place.min(count - 1)]);
+                let sums = sums_at(&lanes).add(place * lanes.len());
+                for lane in (0..lanes.len()).step_by(S::LANES) {
+                    S::store(sums.add(lane), S::splat(bias));
+                }
+            }
+        }
+        for from in (0..k).step_by(DEPTH) {
+            let depth = DEPTH.min(k - from);
+            let stored = |column: usize| &job.w[(columns.start + column) * k + from..][..depth];
+            let (w, step) = match E::as_f32(stored(0)) {
+                Some(first) => (first.as_ptr(), k),
                 None => {
-                    widen::<S, E>(stored, wide);
-                    wide.as_ptr()
+                    for column in 0..count {
+                        prefetch_next::<S, E>(stored(column));
+                        widen::<S, E>(stored(column), &mut wide[column * DEPTH..]);
+                    }
+                    (wide.as_ptr(), DEPTH)
                 }
             };
-            for t in 0..tiling.tiles {
-                let lanes = tiling.tile(t);
-                let width = lanes.len();
-                let x = packed.as_ptr().add(lanes.start * k);
-                for (column, &bias) in bias.iter().enumerate().take(strip) {
-                    for lane in (0..width).step_by(S::LANES) {
-                        S::store(sums.as_mut_ptr().add(column * width + lane), S::splat(bias));
-                    }
-                }
-                multiply::<S, M>(w, end - begin, k, x, width, sums.as_mut_ptr());
-                let count = lanes.end.min(job.rows) - lanes.start;
-                let row = |r: usize| job.out.at((lanes.start + r) * job.n + begin);
-                from_lanes::<S>(sums.as_ptr(), width, end - begin, row, count);
+            for lanes in tiles.clone().map(|t| tiling.tile(t)) {
+                let x = packed.as_ptr().add(lanes.start * k + from * lanes.len());
+                let sums = sums_at(&lanes);
+                multiply::<S, M>((w, step), count, depth, (x, lanes.len()), sums);
             }
+        }
+        for lanes in tiles.map(|t| tiling.tile(t)) {
+            let rows = lanes.end.min(job.rows) - lanes.start;
+            let row = |r: usize| job.out.at((lanes.start + r) * job.n + columns.start);
+            from_lanes::<S>(sums_at(&lanes), lanes.len(), count, row, rows);
         }
     }
 }
@@ -200,29 +251,33 @@ unsafe fn task<S: Simd, E: Element, const M: usize>(
 /// last group of `M` rows must be complete.
 #[inline(always)]
 unsafe fn multiply<S: Simd, const M: usize>(
-    w: *const f32,
+    (w, step): (*const f32, usize),
     count: usize,
-    k: usize,
-    x: *const f32,
-    width: usize,
+    depth: usize,
+    (x, width): (*const f32, usize),
     sums: *mut f32,
 ) {
-    let depth = k.div_ceil(k.div_ceil(DEPTH).max(1));
-    for from in (0..k).step_by(depth.max(1)) {
-        let depth = depth.min(k - from);
-        let x = x.wrapping_add(from * width);
-        for column in (0..count).step_by(M) {
-            let w: [*const f32; M] =
-                std::array::from_fn(|m| w.wrapping_add((column + m).min(count - 1) * k + from));
-            let sums = sums.wrapping_add(column * width);
-            unsafe {
-                match width / S::LANES {
-                    1 => tile::<S, M, 1>(w, x, depth, sums, true, |_| {}),
-                    2 => tile::<S, M, 2>(w, x, depth, sums, true, |_| {}),
-                    _ => tile::<S, M, TILE_VECTORS>(w, x, depth, sums, true, |_| {}),
-                }
+    for column in (0..count).step_by(M) {
+        let w: [*const f32; M] =
+            std::array::from_fn(|m| w.wrapping_add((column + m).min(count - 1) * step));
+        let sums = sums.wrapping_add(column * width);
+        unsafe {
+            match width / S::LANES {
+                1 => tile::<S, M, 1>(w, x, depth, sums, true, |_| {}),
+                2 => tile::<S, M, 2>(w, x, depth, sums, true, |_| {}),
+                _ => tile::<S, M, TILE_VECTORS>(w, x, depth, sums, true, |_| {}),
             }
         }
+    }
+}
+
+/// Asks for as many weights as these, right behind them: rows are longer than they are read at a
+/// time, and the hardware doesn't foresee that the rest will be wanted.
+#[inline(always)]
+fn prefetch_next<S: Simd, E>(weights: &[E]) {
+    let behind = weights.as_ptr().wrapping_add(weights.len()).cast::<u8>();
+    for byte in (0..size_of_val(weights)).step_by(64) {
+        S::prefetch(behind.wrapping_add(byte).cast());
     }
 }
 

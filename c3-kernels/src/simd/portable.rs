@@ -9,7 +9,8 @@ const LANES: usize = 4;
 
 #[inline(always)]
 fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
-    std::array::from_fn(|i| f(a[i], b[i]))
+    // Written out: loops over lanes are vectorised less reliably.
+    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3])]
 }
 
 /// Shifts exponent and fraction into place and corrects the exponent's bias with a product, which
@@ -75,9 +76,10 @@ impl Simd for Portable {
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // Without the instruction, `f32::mul_add` is a slow library call.
         if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
-            std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+            let product = |i: usize| a[i].mul_add(b[i], c[i]);
+            [product(0), product(1), product(2), product(3)]
         } else {
-            std::array::from_fn(|i| a[i] * b[i] + c[i])
+            zip(zip(a, b, |a, b| a * b), c, |product, c| product + c)
         }
     }
     #[inline(always)]

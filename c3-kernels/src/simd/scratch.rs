@@ -1,6 +1,6 @@
 //! Working memory of a kernel, kept by each thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// One cache line. Vectors that straddle lines are read at half the speed.
 #[derive(Clone, Copy)]
@@ -10,7 +10,6 @@ struct Line {
 }
 
 /// Working memory that grows and is used again; its contents are left over from the last use.
-#[derive(Default)]
 pub(crate) struct Scratch {
     lines: Vec<Line>,
 }
@@ -30,6 +29,27 @@ impl Scratch {
             // SAFETY: a `Line` is sixteen f32 and nothing else.
             unsafe { std::slice::from_raw_parts_mut(head.as_mut_ptr().cast::<f32>(), n * 16) }
         })
+    }
+}
+
+/// The most memory for packed operands that a thread keeps: 16 MB.
+const KEPT_LINES: usize = 1 << 18;
+
+thread_local! {
+    static KEPT: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+}
+
+impl Scratch {
+    /// Scratch that may be held while other tasks run, on this thread too.
+    pub(crate) fn take() -> Self {
+        Self { lines: KEPT.take() }
+    }
+
+    /// Keeps its memory for the next [`Scratch::take`]: fresh memory costs a page fault every 4 KB.
+    pub(crate) fn keep(self) {
+        if self.lines.len() <= KEPT_LINES {
+            KEPT.set(self.lines);
+        }
     }
 }
 

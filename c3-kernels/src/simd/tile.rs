@@ -35,11 +35,18 @@ pub(crate) unsafe fn tile<S: Simd, const M: usize, const N: usize>(
                 }
             }
         }
+        // Added at the end: many short sums are more exact than a long one.
+        if add {
+            for (m, sums) in sums.iter_mut().enumerate() {
+                let before = S::load_each::<N>(c.add(m * N * S::LANES), S::LANES);
+                for n in 0..N {
+                    sums[n] = S::add(before[n], sums[n]);
+                }
+            }
+        }
         for (m, sums) in sums.iter().enumerate() {
             for (n, &sum) in sums.iter().enumerate() {
-                let at = c.add((m * N + n) * S::LANES);
-                let before = if add { S::load(at) } else { S::splat(0.0) };
-                S::store(at, S::add(before, sum));
+                S::store(c.add((m * N + n) * S::LANES), sum);
             }
         }
     }
