@@ -102,7 +102,8 @@ pub enum Sampling {
 pub struct DecodeRequest {
     /// Asked instead of the model's own question.
     pub question: Option<String>,
-    /// Tokens a segment may yield; `None` lets the decoder choose from the segment's length.
+    /// Tokens a segment may yield, as far as the model has positions for them; `None` lets the
+    /// decoder choose from the length of the segment.
     pub max_new_tokens: Option<usize>,
     /// Forbids runs of so many tokens to occur twice in prompt and output together, as the
     /// authors' code does with 20; `None` allows them.

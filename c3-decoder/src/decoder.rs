@@ -185,6 +185,17 @@ impl C3Decoder {
         Ok(())
     }
 
+    /// Tokens that an answer may have before the model runs out of positions; at least 1. A file
+    /// may claim any length for its segments, and memory for it must not follow.
+    fn room(&self, prompt: usize, latents: usize) -> usize {
+        let latents = match self.config.query_positions {
+            QueryPositions::Contiguous => latents,
+            QueryPositions::Anchored => self.config.largest_bank(),
+        };
+        let positions = self.config.decoder.max_position_embeddings;
+        positions.saturating_sub(prompt + latents).max(1)
+    }
+
     /// Segments decoded together whose cache stays within [`CACHE_BYTES`].
     fn rows_for(&self, positions: usize) -> usize {
         let c = &self.config.decoder;
@@ -227,12 +238,13 @@ impl Decoder for C3Decoder {
             let mut rows = request.batch.unwrap_or(MOST_ROWS);
             while next < range.end && segments.len() < rows {
                 let segment = context.segment(next)?;
-                let limit = request.max_new_tokens.unwrap_or(match reproduces {
-                    true => segment.text_tokens as usize + SPARE_TOKENS,
+                let asked = request.max_new_tokens.unwrap_or(match reproduces {
+                    true => (segment.text_tokens as usize).saturating_add(SPARE_TOKENS),
                     false => ANSWER_TOKENS,
                 });
+                let prompt = prompt.before.len() + prompt.after.len();
+                let limit = asked.min(self.room(prompt, segment.latents.rows()));
                 if request.batch.is_none() {
-                    let prompt = prompt.before.len() + prompt.after.len();
                     rows = rows.min(self.rows_for(prompt + segment.latents.rows() + limit));
                 }
                 segments.push((next, segment, limit));

@@ -137,6 +137,27 @@ fn the_allowed_number_of_tokens_is_kept() {
     }
 }
 
+/// Neither a request nor what a file claims of its segments decides how much memory is taken.
+#[test]
+fn the_models_positions_bound_the_answer() {
+    let Setup { decoder, context, .. } = setup();
+    let whole = decode(&DecodeRequest::default());
+    let request = DecodeRequest { max_new_tokens: Some(usize::MAX), ..DecodeRequest::default() };
+    let (segments, _) = decode(&request);
+    for (segment, (_, text)) in segments.iter().zip(&whole.1) {
+        // Positions 0 to 65 are the markers' and the largest bank's.
+        assert!(segment.tokens.len() <= 1024 - 66, "{text}");
+    }
+    let mut segment = context.segment(0).unwrap();
+    segment.text_tokens = u32::MAX;
+    let mut source = context.source();
+    source.bytes = segment.bytes.end;
+    let claimed = LatentContext::new(context.provenance().clone(), source, vec![segment]).unwrap();
+    let sink = &mut |_: DecodeEvent<'_>| ControlFlow::Continue(());
+    let total = decoder.decode(&claimed, &DecodeRequest::default(), sink).unwrap();
+    assert!(total.tokens <= 1024 - 66);
+}
+
 #[test]
 fn banned_ngrams_do_not_occur() {
     let request = DecodeRequest { no_repeat_ngram: Some(2), ..DecodeRequest::default() };

@@ -74,6 +74,7 @@ impl Qwen2Config {
             ("num_attention_heads", self.num_attention_heads),
             ("num_key_value_heads", self.num_key_value_heads),
             ("vocab_size", self.vocab_size),
+            ("max_position_embeddings", self.max_position_embeddings),
         ];
         for (name, size) in sizes {
             // A count beyond this is damage, and would overflow products of two of them.

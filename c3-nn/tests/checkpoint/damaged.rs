@@ -67,8 +67,12 @@ fn other_kinds_of_model() {
 #[test]
 fn values_that_can_not_be() {
     type Change = fn(&mut serde_json::Value);
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 11] = [
         (|c| c["hidden_size"] = 0.into(), "hidden_size is 0"),
+        (
+            |c| c["max_position_embeddings"] = (1u64 << 40).into(),
+            "max_position_embeddings is 1099511627776, expected 1 to 16777216",
+        ),
         (|c| c["hidden_size"] = 100.into(), "hidden_size 100 is not an even multiple"),
         (|c| c["num_key_value_heads"] = 4.into(), "num_attention_heads 6 is not a multiple"),
         (|c| c["hidden_act"] = "gelu".into(), "hidden_act is \"gelu\", expected \"silu\""),
