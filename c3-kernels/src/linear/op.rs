@@ -24,8 +24,7 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> candle_core::Res
     linear_with(Level::detect(), x, w, bias)
 }
 
-/// [`linear`] at a level of one's choice. The level decides how few rows are multiplied and how
-/// weights are widened; the `gemm` crate, which multiplies many rows, picks its own.
+/// [`linear`] at a level of one's choice.
 ///
 /// # Errors
 /// As [`linear`], and if the machine doesn't have the level.
