@@ -135,14 +135,9 @@ impl C3Decoder {
         let most = counts.iter().copied().max().unwrap_or(0);
         let (b, a) = (prompt.before.len(), prompt.after.len());
         let longest = b + most + a;
-        let mut batch = PromptBatch {
-            embeds: before.clone(),
-            positions: Vec::with_capacity(latents.len() * longest),
-            first_key: Vec::new(),
-            ids: Vec::new(),
-            next_position: Vec::new(),
-        };
-        let mut rows = Vec::with_capacity(latents.len());
+        let mut positions = Vec::with_capacity(latents.len() * longest);
+        let (mut first_key, mut next_position) = (Vec::new(), Vec::new());
+        let (mut rows, mut ids) = (Vec::new(), Vec::new());
         for (latents, &count) in latents.iter().zip(&counts) {
             let padding = most - count;
             let blank = Tensor::zeros((padding, before.dim(1)?), before.dtype(), before.device())?;
@@ -151,18 +146,16 @@ impl C3Decoder {
                 QueryPositions::Contiguous => count,
                 QueryPositions::Anchored => self.config.largest_bank(),
             };
-            batch.positions.extend(std::iter::repeat_n(0, padding));
-            batch.positions.extend(0..(b + count) as u32);
-            batch.positions.extend((resume as u32..).take(a));
-            batch.first_key.push(padding);
-            let mut ids = prompt.before.clone();
-            ids.extend(std::iter::repeat_n(self.placeholder, count));
-            ids.extend(&prompt.after);
-            batch.ids.push(ids);
-            batch.next_position.push((resume + a) as u32);
+            positions.extend(std::iter::repeat_n(0, padding));
+            positions.extend(0..(b + count) as u32);
+            positions.extend((resume as u32..).take(a));
+            first_key.push(padding);
+            next_position.push((resume + a) as u32);
+            let latents = vec![self.placeholder; count];
+            ids.push([prompt.before.as_slice(), &latents, &prompt.after].concat());
         }
-        batch.embeds = Tensor::stack(&rows, 0)?;
-        Ok(batch)
+        let embeds = Tensor::stack(&rows, 0)?;
+        Ok(PromptBatch { embeds, positions, first_key, ids, next_position })
     }
 
     /// Refuses latents that another encoder made.

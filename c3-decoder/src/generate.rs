@@ -17,7 +17,7 @@ struct Row {
     ids: Vec<u32>, // prompt and answer
     prompt: usize, // length of the prompt in `ids`
     first_key: usize,
-    position: u32, // of the next token
+    position: u32, // of the token that is computed next
     sampler: Sampler,
     stream: TextStream,
     text: Vec<u8>,
@@ -112,7 +112,6 @@ impl<'a, 'b> Generation<'a, 'b> {
                 continue;
             }
             row.ids.push(id);
-            row.position += 1;
             // A special token amid text stands for no characters.
             if let Some(bytes) = self.decoder.tokenizer.token_bytes(id) {
                 row.text.extend_from_slice(bytes);
@@ -155,12 +154,13 @@ impl<'a, 'b> Generation<'a, 'b> {
     /// Computes the logits after the rows' last tokens.
     fn step(&mut self) -> Result<()> {
         let last: Vec<u32> = self.rows.iter().filter_map(|row| row.ids.last().copied()).collect();
-        let positions: Vec<u32> = self.rows.iter().map(|row| row.position - 1).collect();
+        let positions: Vec<u32> = self.rows.iter().map(|row| row.position).collect();
         let first_key: Vec<usize> = self.rows.iter().map(|row| row.first_key).collect();
         let model = &self.decoder.model;
         let x = model.embed(&last)?.unsqueeze(1)?; // [batch, 1, hidden]
         let hidden = model.forward_embeds(&x, &positions, &first_key, Some(&mut self.cache), 1)?;
         self.logits = model.logits(&hidden.squeeze(1)?)?;
+        self.rows.iter_mut().for_each(|row| row.position += 1);
         Ok(())
     }
 }

@@ -104,7 +104,7 @@ impl C3Encoder {
             let mut fed = ids.to_vec();
             fed.push(self.marker);
             let text = self.model.embed(&fed)?; // [tokens + 1, hidden]
-            let blank = text.zeros_like()?.get(0)?.unsqueeze(0)?.repeat((padding, 1))?;
+            let blank = Tensor::zeros((padding, text.dim(1)?), text.dtype(), text.device())?;
             rows.push(Tensor::cat(&[&blank, &text, &queries.narrow(0, 0, count)?], 0)?);
             let start = match self.config.query_positions {
                 QueryPositions::Contiguous => ids.len(),

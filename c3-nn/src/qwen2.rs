@@ -36,9 +36,9 @@ impl RmsNorm {
 }
 
 /// One pass through the model: what all layers share.
-struct Pass<'a> {
+struct Pass {
     rope: Rope,
-    first_key: &'a [usize],
+    attention: Attention,
 }
 
 struct SelfAttention {
@@ -74,12 +74,7 @@ impl SelfAttention {
             Some((cache, layer)) => cache.append(layer, &k, &v)?,
             None => (k.transpose(1, 2)?, v.transpose(1, 2)?),
         };
-        let options = Attention {
-            scale: 1.0 / (self.head_dim as f32).sqrt(),
-            causal: true,
-            first_key: pass.first_key.to_vec(),
-        };
-        let out = c3_kernels::attention(&q, &k, &v, &options)?; // [batch, rows, heads, head_dim]
+        let out = c3_kernels::attention(&q, &k, &v, &pass.attention)?; // [batch, rows, heads, head_dim]
         self.o_proj.forward(&out.reshape((batch, rows, self.heads * self.head_dim))?)
     }
 }
@@ -267,7 +262,9 @@ impl Qwen2 {
             });
         }
         let rope = Rope::new(&self.frequencies, positions, batch, x.device())?;
-        let pass = Pass { rope, first_key };
+        let scale = 1.0 / (self.config.head_dim() as f32).sqrt();
+        let attention = Attention { scale, causal: true, first_key: first_key.to_vec() };
+        let pass = Pass { rope, attention };
         let mut x = x.contiguous()?;
         for (i, layer) in self.layers.iter().enumerate() {
             // Nobody reads the other rows of the last layer.

@@ -117,11 +117,6 @@ impl Weights {
         Ok(())
     }
 
-    /// Whether there is a tensor of this name.
-    pub fn contains(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
-    }
-
     /// Names, shapes, dtypes and bytes of all tensors, in the order of their names.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[usize], Dtype, &[u8])> {
         self.tensors.iter().map(|(name, entry)| {
