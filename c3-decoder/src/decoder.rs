@@ -7,7 +7,9 @@ use c3_core::{
     DecodeEvent, DecodeRequest, Decoded, Decoder, Fingerprint, FingerprintBuilder, Provenance,
     SegmentSource,
 };
-use c3_nn::{C3Config, Checkpoint, LoadOptions, PromptIds, QueryPositions, Qwen2, Tokenizer};
+use c3_nn::{
+    C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, QueryPositions, Qwen2, Tokenizer,
+};
 use candle_core::Tensor;
 
 use crate::generate::Generation;
@@ -32,7 +34,7 @@ pub struct C3Decoder {
     pub(crate) model: Qwen2,
     pub(crate) tokenizer: Arc<Tokenizer>,
     config: C3Config,
-    projector: (Tensor, Tensor), // [decoder width, encoder width] and [decoder width]
+    projector: (Matrix, Tensor), // [decoder width, encoder width] and [decoder width]
     pub(crate) stop: u32,
     placeholder: u32, // stands for a latent where n-grams are counted
     name: String,
@@ -95,11 +97,11 @@ impl C3Decoder {
     /// Where the latents have another width than the projector takes.
     pub fn project(&self, latents: &Tensor) -> Result<Tensor> {
         let (weight, bias) = &self.projector;
-        let (expected, found) = (weight.dim(1)?, latents.dims2()?.1);
+        let (expected, found) = (weight.dims()[1], latents.dims2()?.1);
         if expected != found {
             return Err(Error::LatentWidth { expected, found });
         }
-        Ok(c3_nn::linear(&latents.to_device(weight.device())?, weight, Some(bias))?)
+        Ok(weight.linear(&latents.to_device(weight.device())?, Some(bias))?)
     }
 
     /// The prompt's ids, with the model's placeholder in the place of each of `latents` latents,

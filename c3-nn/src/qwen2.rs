@@ -5,21 +5,21 @@
 //! that somebody reads.
 
 use c3_kernels::Attention;
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 use crate::kv_cache::KvCache;
 use crate::rope::{Rope, inverse_frequencies};
-use crate::{Error, LoadOptions, Qwen2Config, Result, Weights};
+use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result, Weights};
 
 struct Linear {
-    weight: Tensor,       // [out, in]
+    weight: Matrix,       // [out, in]
     bias: Option<Tensor>, // [out]
 }
 
 impl Linear {
     /// `[.., in]` → `[.., out]`
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(c3_kernels::linear(x, &self.weight, self.bias.as_ref())?)
+        self.weight.linear(x, self.bias.as_ref())
     }
 }
 
@@ -119,10 +119,10 @@ impl Layer {
 
 /// A Qwen2 language model.
 pub struct Qwen2 {
-    embed_tokens: Tensor, // [vocab, hidden]
+    embed_tokens: Matrix, // [vocab, hidden]
     layers: Vec<Layer>,
     norm: RmsNorm,
-    lm_head: Option<Tensor>, // [vocab, hidden]; absent where it is not needed
+    lm_head: Option<Matrix>, // [vocab, hidden]; absent where it is not needed
     frequencies: Vec<f32>,
     config: Qwen2Config,
 }
@@ -224,12 +224,7 @@ impl Qwen2 {
     /// # Errors
     /// Where an id is outside the vocabulary.
     pub fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        let device = self.embed_tokens.device();
-        if ids.is_empty() {
-            return Ok(Tensor::zeros((0, self.config.hidden_size), DType::F32, device)?);
-        }
-        let ids = Tensor::new(ids, device)?;
-        Ok(self.embed_tokens.index_select(&ids, 0)?.to_dtype(DType::F32)?)
+        self.embed_tokens.rows(ids)
     }
 
     /// Hidden states after the final norm of the last `rows` tokens of each row.
@@ -283,7 +278,7 @@ impl Qwen2 {
     /// Where the model was loaded without its head.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         match &self.lm_head {
-            Some(head) => Ok(c3_kernels::linear(hidden, head, None)?),
+            Some(head) => head.linear(hidden, None),
             None => Err(Error::NoHead),
         }
     }

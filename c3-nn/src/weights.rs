@@ -7,7 +7,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::files::{Bytes, Files};
-use crate::{Error, Result};
+use crate::{Error, Matrix, Result};
 
 /// The number format that weight matrices are kept in. Norms and biases are always f32, and so is
 /// the arithmetic.
@@ -134,7 +134,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorDtype`].
-    pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
+    pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
         let tensor = self.read(name, shape)?;
         let dtype = match options.dtype {
             WeightDtype::F32 => DType::F32,
@@ -142,7 +142,7 @@ impl Weights {
             WeightDtype::Bf16 => DType::BF16,
             WeightDtype::Stored => tensor.dtype(),
         };
-        Ok(tensor.to_dtype(dtype)?.to_device(&options.device)?)
+        Ok(tensor.to_dtype(dtype)?.to_device(&options.device)?.into())
     }
 
     /// A tensor of `shape` in f32: a norm, a bias, the context queries.
