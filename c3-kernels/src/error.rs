@@ -117,6 +117,24 @@ pub enum Error {
         /// The level asked for.
         level: crate::Level,
     },
+    /// The machine lacks the unit asked for, or it doesn't take such activations.
+    #[error("unit {unit} is not on this machine or doesn't take {activations:?} activations")]
+    Unit {
+        /// The unit asked for.
+        unit: crate::Unit,
+        /// The activations.
+        activations: crate::Activations,
+    },
+    /// Columns that are not there, or don't begin where columns are packed together.
+    #[error("packed linear: columns {found:?} of {n}, expected a start at a multiple of {step}")]
+    Columns {
+        /// The columns asked for.
+        found: std::ops::Range<usize>,
+        /// Columns of the matrix.
+        n: usize,
+        /// What the start must be a multiple of.
+        step: usize,
+    },
     /// The tensor is on a device for which the operation isn't written.
     #[error("{op}: only the CPU is supported, found a tensor on {found}")]
     Device {

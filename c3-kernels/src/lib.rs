@@ -2,10 +2,12 @@
 #![deny(missing_docs)]
 
 pub mod attention;
+mod check;
 mod cpu;
 mod error;
 mod level;
 pub mod linear;
+pub mod packed;
 pub mod reference;
 mod shared;
 mod simd;
@@ -14,3 +16,4 @@ pub use attention::{Attention, attention, attention_with};
 pub use error::{Error, Result};
 pub use level::Level;
 pub use linear::{linear, linear_with};
+pub use packed::{Activations, PackedMatrix, Unit};

@@ -7,7 +7,7 @@ use candle_core::{
 
 use super::product;
 use crate::error::result_size;
-use crate::{Error, Level};
+use crate::{Error, Level, check};
 
 const OP: &str = "linear";
 const WEIGHTS: &str = "F32, F16 or BF16";
@@ -37,12 +37,12 @@ pub fn linear_with(
     if !level.is_available() {
         return Err(Error::Level { level }.into());
     }
-    check_dtype("x", x, "F32", &[DType::F32])?;
-    check_dtype("w", w, WEIGHTS, &[DType::F32, DType::F16, DType::BF16])?;
+    check::dtype(OP, "x", x, "F32", &[DType::F32])?;
+    check::dtype(OP, "w", w, WEIGHTS, &[DType::F32, DType::F16, DType::BF16])?;
     match bias {
         None => x.apply_op2(w, Op { level }),
         Some(bias) => {
-            check_dtype("bias", bias, "F32", &[DType::F32])?;
+            check::dtype(OP, "bias", bias, "F32", &[DType::F32])?;
             x.apply_op3(w, bias, Op { level })
         }
     }
@@ -60,42 +60,33 @@ impl Op {
         bias: Option<(&CpuStorage, &Layout)>,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let &[n, k] = w_layout.dims() else {
-            return Err(rank("w", "[n, k]", w_layout).into());
+            let found = w_layout.dims().to_vec();
+            return Err(Error::Rank { op: OP, name: "w", expected: "[n, k]", found }.into());
         };
-        let Some((&last, outer)) = x_layout.dims().split_last() else {
-            return Err(rank("x", "[.., k]", x_layout).into());
-        };
-        if last != k {
-            let expected = [outer, &[k]].concat();
-            let found = x_layout.dims().to_vec();
-            return Err(Error::Shape { op: OP, name: "x", expected, found }.into());
-        }
-        if let Some((_, layout)) = bias
-            && layout.dims() != [n]
-        {
-            let (expected, found) = (vec![n], layout.dims().to_vec());
-            return Err(Error::Shape { op: OP, name: "bias", expected, found }.into());
+        let outer = check::outer(OP, x_layout, k)?;
+        if let Some((_, layout)) = bias {
+            check::bias(OP, layout, n)?;
         }
         let shape = [outer, &[n]].concat();
         result_size(OP, &shape)?;
         let rows = outer.iter().product();
         let sizes = [rows, n, k];
-        let x = contiguous("x", x.as_slice()?, x_layout)?;
+        let x = check::contiguous(OP, "x", x.as_slice()?, x_layout)?;
         let bias = match bias {
-            Some((bias, layout)) => Some(contiguous("bias", bias.as_slice()?, layout)?),
+            Some((bias, layout)) => Some(check::contiguous(OP, "bias", bias.as_slice()?, layout)?),
             None => None,
         };
         // SAFETY: `linear_with` checked the level, and the slices have the sizes of their shapes.
         let out = unsafe {
             match w {
                 CpuStorage::F32(w) => {
-                    product(self.level, x, contiguous("w", w, w_layout)?, bias, sizes)
+                    product(self.level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
                 }
                 CpuStorage::F16(w) => {
-                    product(self.level, x, contiguous("w", w, w_layout)?, bias, sizes)
+                    product(self.level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
                 }
                 CpuStorage::BF16(w) => {
-                    product(self.level, x, contiguous("w", w, w_layout)?, bias, sizes)
+                    product(self.level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
                 }
                 other => {
                     let (expected, found) = (WEIGHTS, other.dtype());
@@ -183,38 +174,4 @@ impl CustomOp3 for Op {
     ) -> candle_core::Result<(MetalStorage, Shape)> {
         Err(Error::Device { op: OP, found: "Metal" }.into())
     }
-}
-
-fn check_dtype(
-    name: &'static str,
-    tensor: &Tensor,
-    expected: &'static str,
-    allowed: &[DType],
-) -> Result<(), Error> {
-    match allowed.contains(&tensor.dtype()) {
-        true => Ok(()),
-        false => Err(Error::Dtype { op: OP, name, expected, found: tensor.dtype() }),
-    }
-}
-
-fn rank(name: &'static str, expected: &'static str, layout: &Layout) -> Error {
-    Error::Rank { op: OP, name, expected, found: layout.dims().to_vec() }
-}
-
-/// The tensor's own values.
-fn contiguous<'a, T>(
-    name: &'static str,
-    values: &'a [T],
-    layout: &Layout,
-) -> Result<&'a [T], Error> {
-    let Some((begin, end)) = layout.contiguous_offsets() else {
-        return Err(Error::Layout {
-            op: OP,
-            name,
-            expected: "contiguous",
-            shape: layout.dims().to_vec(),
-            strides: layout.stride().to_vec(),
-        });
-    };
-    values.get(begin..end).ok_or(Error::Length { op: OP, name, expected: end, found: values.len() })
 }

@@ -59,6 +59,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn load_f16(from: *const u16) -> Self::V;
     /// Widens bfloat16, given as their bits.
     unsafe fn load_bf16(from: *const u16) -> Self::V;
+    /// Widens `LANES` pairs of bfloat16: the first of each pair, and the second.
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self::V; 2];
     unsafe fn store(to: *mut f32, v: Self::V);
     /// Only the first `n` lanes.
     unsafe fn store_first(to: *mut f32, v: Self::V, n: usize);

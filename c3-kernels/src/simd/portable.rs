@@ -51,6 +51,11 @@ impl Simd for Portable {
         std::array::from_fn(|i| unsafe { f32::from_bits(u32::from(*from.add(i)) << 16) })
     }
     #[inline(always)]
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self::V; 2] {
+        let wide = |i: usize| unsafe { f32::from_bits(u32::from(*from.add(i)) << 16) };
+        [std::array::from_fn(|i| wide(2 * i)), std::array::from_fn(|i| wide(2 * i + 1))]
+    }
+    #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
         unsafe { to.cast::<Self::V>().write_unaligned(v) }
     }

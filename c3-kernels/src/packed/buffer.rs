@@ -1,0 +1,72 @@
+//! Memory for packed weights.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+/// A huge page: gigabytes that are read from end to end want few entries of the TLB.
+const ALIGN: usize = 2 << 20;
+
+/// Numbers of 16 bits, aligned for tiles and, where there are many, to huge pages.
+pub(super) struct Buffer {
+    start: NonNull<u16>,
+    layout: Layout,
+}
+
+// SAFETY: it owns its memory, like a `Box<[u16]>`.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// Zeros; the system gives the memory when it is first written. `None` where no memory can be
+    /// that large.
+    pub(super) fn zeros(len: usize) -> Option<Self> {
+        let bytes = len.checked_mul(size_of::<u16>())?;
+        let align = if bytes >= ALIGN { ALIGN } else { 64 };
+        let layout = Layout::from_size_align(bytes.max(align), align).ok()?;
+        // SAFETY: the size is not 0.
+        let start = unsafe { alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        prefer_huge_pages(start, layout);
+        Some(Self { start: start.cast(), layout })
+    }
+
+    pub(super) fn as_ptr(&self) -> *const u16 {
+        self.start.as_ptr()
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut u16 {
+        self.start.as_ptr()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.layout.size()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `zeros` with this layout.
+        unsafe { dealloc(self.start.as_ptr().cast(), self.layout) }
+    }
+}
+
+/// Tells Linux, before the memory is first written, that it will be read as a whole. A hint: where
+/// it isn't taken, nothing is lost but a little speed.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn prefer_huge_pages(start: NonNull<u8>, layout: Layout) {
+    const MADVISE: usize = 28;
+    const MADV_HUGEPAGE: usize = 14;
+    if layout.align() < ALIGN {
+        return;
+    }
+    let whole = layout.size() - layout.size() % ALIGN;
+    // SAFETY: the system call reads no memory of ours, and the range is our own.
+    unsafe {
+        std::arch::asm!("syscall", inlateout("rax") MADVISE => _, in("rdi") start.as_ptr(),
+            in("rsi") whole, in("rdx") MADV_HUGEPAGE, out("rcx") _, out("r11") _, options(nostack));
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn prefer_huge_pages(_: NonNull<u8>, _: Layout) {}
