@@ -18,7 +18,10 @@ use crate::simd::{Portable, Scratch, Simd};
 const WORTH_THREADS: usize = 1 << 20;
 
 /// Panels of a task where x has few rows: weights come from memory, and a task takes long enough.
-const TASK_PANELS: usize = 8;
+const FEW_PANELS: usize = 8;
+
+/// Panels of a task where x has many rows: a chunk of them takes less than half of an L2 cache.
+const MANY_PANELS: usize = 12;
 
 /// What is to be computed, and where it goes.
 pub(super) struct Job<'a> {
@@ -73,12 +76,12 @@ pub(super) unsafe fn product(unit: Unit, job: &Job<'_>) {
         match unit {
             Unit::Tiles => amx::product(job),
             #[cfg(target_arch = "x86_64")]
-            Unit::Bf16Pairs => run::<super::dot::Pairs>(job, 24, 3, pairs_task),
+            Unit::Bf16Pairs => run::<super::dot::Pairs>(job, 24, pairs_task),
             #[cfg(target_arch = "x86_64")]
-            Unit::Vector(Level::Avx512) => run::<Widened<Avx512>>(job, 24, 3, avx512_task),
+            Unit::Vector(Level::Avx512) => run::<Widened<Avx512>>(job, 24, avx512_task),
             #[cfg(target_arch = "x86_64")]
-            Unit::Vector(Level::Avx2) => run::<Widened<Avx2>>(job, 5, 1, avx2_task),
-            _ => run::<Widened<Portable>>(job, 4, 1, portable_task),
+            Unit::Vector(Level::Avx2) => run::<Widened<Avx2>>(job, 5, avx2_task),
+            _ => run::<Widened<Portable>>(job, 4, portable_task),
         }
     }
 }
@@ -107,15 +110,15 @@ impl<D: Dot> Packed<'_, D> {
 type Task<D> = unsafe fn(&Job<'_>, &Packed<'_, D>, Range<usize>);
 
 /// Packs x and calls `task` for all panels. Up to `few` rows are one block; others are cut into
-/// blocks of 8 at most for groups of `group` panels.
+/// blocks of 8 at most.
 ///
 /// # Safety
 /// As for [`product`].
-unsafe fn run<D: Dot>(job: &Job<'_>, few: usize, group: usize, task: Task<D>) {
+unsafe fn run<D: Dot>(job: &Job<'_>, few: usize, task: Task<D>) {
     let depth = job.matrix.depth();
     let blocks = if job.rows <= few { 1 } else { job.rows.div_ceil(few.min(8)) };
     let panels = job.panels();
-    let step = if blocks == 1 { TASK_PANELS } else { group };
+    let step = if blocks == 1 { FEW_PANELS } else { MANY_PANELS };
     let mut kept = Scratch::take();
     let per_pair = size_of::<D::Pair>() / size_of::<f32>();
     let [values] = kept.split([job.rows * depth / 2 * per_pair]);
@@ -191,26 +194,43 @@ macro_rules! few {
     };
 }
 
-/// Many blocks of rows: a chunk of a group of panels stays in the L2 cache while all of them use it,
-/// and the last one asks for the next.
+/// Many blocks of rows: a chunk of the task's panels stays in the L2 cache while all of them use it,
+/// a chunk of a block of x in the L1 cache while all panels do. The last block asks for the next
+/// chunk. Panels are taken as many at
+/// a time as `$n` vectors hold; the first that is left over is returned.
 macro_rules! many {
-    ($dot:ty, $n:literal, $job:expr, $packed:expr, $panel:expr, $($rows:tt)+) => {{
-        let (start, depth) = ($job.matrix.panel($panel), $packed.depth);
-        for from in (0..depth.max(1)).step_by(CHUNK) {
-            let pairs = (depth - from).min(CHUNK) / 2;
-            let w = columns::<$dot, $n>(start.wrapping_add(from * PANEL), depth * PANEL);
-            for i in 0..$packed.blocks {
-                let rows = $packed.block(i);
-                let ahead = match i + 1 == $packed.blocks {
-                    false => 0,
-                    true if from + CHUNK < depth => CHUNK * PANEL,
-                    true => ($n * <$dot as Dot>::Simd::LANES / PANEL * depth - from) * PANEL,
-                };
-                let (x, place) = ($packed.at(i, from), $job.place(rows.start, $panel, from == 0));
-                by_rows!($dot, $n, rows.len(), (w, x, pairs, ahead, &place), $($rows)+);
+    ($dot:ty, $n:literal, $job:expr, $packed:expr, $panels:expr, $from:expr, $i:expr, $($rows:tt)+) => {{
+        let (from, depth) = ($from, $packed.depth);
+        let pairs = (depth - from).min(CHUNK) / 2;
+        let rows = $packed.block($i);
+        let ahead = match $i + 1 == $packed.blocks {
+            true if from + CHUNK < depth => CHUNK * PANEL,
+            true => ($panels.len() * depth - from) * PANEL,
+            false => 0,
+        };
+        let x = $packed.at($i, from);
+        let group = ($n * <$dot as Dot>::Simd::LANES) / PANEL;
+        let mut panel = $panels.start;
+        while panel + group <= $panels.end {
+            let start = $job.matrix.panel(panel).wrapping_add(from * PANEL);
+            let w = columns::<$dot, $n>(start, depth * PANEL);
+            let place = $job.place(rows.start, panel, from == 0);
+            by_rows!($dot, $n, rows.len(), (w, x, pairs, ahead, &place), $($rows)+);
+            panel += group;
+        }
+        panel
+    }};
+}
+
+/// Every chunk of k, and every block of rows in it.
+macro_rules! each_block {
+    ($packed:expr, $from:ident, $i:ident, $body:expr) => {
+        for $from in (0..$packed.depth.max(1)).step_by(CHUNK) {
+            for $i in 0..$packed.blocks {
+                $body;
             }
         }
-    }};
+    };
 }
 
 /// The places of `N` vectors of columns: panels are `step` elements apart.
@@ -233,11 +253,11 @@ macro_rules! wide_task {
                 20 => 1, 21 => 1, 22 => 1, 23 => 1, 24 => 1);
         } else {
             // Blocks of more than 24 rows are cut evenly: none has fewer than 6.
-            match $panels.len() {
-                1 => many!($dot, 1, $job, $packed, $panels.start, 6 => 1, 7 => 1, 8 => 1),
-                2 => many!($dot, 2, $job, $packed, $panels.start, 6 => 1, 7 => 1, 8 => 1),
-                _ => many!($dot, 3, $job, $packed, $panels.start, 6 => 1, 7 => 1, 8 => 1),
-            }
+            each_block!($packed, from, i, {
+                let rest = many!($dot, 3, $job, $packed, $panels, from, i, 6 => 1, 7 => 1, 8 => 1);
+                let rest = rest..$panels.end;
+                many!($dot, 1, $job, $packed, rest, from, i, 6 => 1, 7 => 1, 8 => 1)
+            });
         }
     };
 }
@@ -261,7 +281,9 @@ unsafe fn avx2_task(job: &Job<'_>, packed: &Packed<'_, Widened<Avx2>>, panels: R
         if packed.blocks == 1 {
             few!(Widened<Avx2>, 2, job, packed, panels, 1 => 4, 2 => 2, 3 => 2, 4 => 1, 5 => 1);
         } else {
-            many!(Widened<Avx2>, 2, job, packed, panels.start, 3 => 1, 4 => 1, 5 => 1);
+            each_block!(packed, from, i, {
+                many!(Widened<Avx2>, 2, job, packed, panels, from, i, 3 => 1, 4 => 1, 5 => 1)
+            });
         }
     }
 }
@@ -275,7 +297,9 @@ unsafe fn portable_task(
         if packed.blocks == 1 {
             few!(Widened<Portable>, 4, job, packed, panels, 1 => 1, 2 => 1, 3 => 1, 4 => 1);
         } else {
-            many!(Widened<Portable>, 4, job, packed, panels.start, 2 => 1, 3 => 1, 4 => 1);
+            each_block!(packed, from, i, {
+                many!(Widened<Portable>, 4, job, packed, panels, from, i, 2 => 1, 3 => 1, 4 => 1)
+            });
         }
     }
 }
