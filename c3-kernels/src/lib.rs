@@ -9,11 +9,15 @@ mod level;
 pub mod linear;
 pub mod packed;
 pub mod reference;
+mod rope;
 mod shared;
 mod simd;
+mod swiglu;
 
 pub use attention::{Attention, attention, attention_with};
 pub use error::{Error, Result};
 pub use level::Level;
 pub use linear::{linear, linear_with};
 pub use packed::{Activations, PackedMatrix, Unit};
+pub use rope::rope;
+pub use swiglu::{swiglu, swiglu_with};

@@ -11,10 +11,12 @@ mod matrix;
 mod prompt;
 mod qwen2;
 mod rope;
+mod stacked;
 mod tokenizer;
 mod weights;
 
 pub use c3_config::{C3Config, Prompt, QueryPositions};
+pub use c3_kernels::{Activations, Unit};
 pub use checkpoint::Checkpoint;
 pub use config::{Qwen2Config, RopeFrequencies};
 pub use error::{Error, Result};

@@ -1,5 +1,8 @@
 //! A weight matrix, however it is kept in memory.
 
+use std::ops::Range;
+
+use c3_kernels::{Activations, PackedMatrix, Unit};
 use candle_core::{DType, Device, Tensor};
 
 use crate::Result;
@@ -12,6 +15,8 @@ pub struct Matrix(Kept);
 enum Kept {
     /// f32, f16 or bf16, row by row.
     Plain(Tensor),
+    /// bf16, packed for the processor.
+    Packed(PackedMatrix, Activations),
 }
 
 impl From<Tensor> for Matrix {
@@ -21,13 +26,57 @@ impl From<Tensor> for Matrix {
 }
 
 impl Matrix {
+    /// Weights packed for the processor, and whether what they are multiplied with is rounded.
+    pub fn packed(weights: PackedMatrix, activations: Activations) -> Self {
+        Self(Kept::Packed(weights, activations))
+    }
+
+    /// Matrices of the same width as one below the other, where all are kept row by row in the same
+    /// dtype; else as they are.
+    pub(crate) fn stack(matrices: Vec<Self>) -> Result<Vec<Self>> {
+        let plain: Vec<&Tensor> = matrices
+            .iter()
+            .filter_map(|matrix| match &matrix.0 {
+                Kept::Plain(weight) => Some(weight),
+                Kept::Packed(..) => None,
+            })
+            .collect();
+        let alike = plain.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype());
+        if plain.len() < matrices.len() || !alike {
+            return Ok(matrices);
+        }
+        Ok(vec![Tensor::cat(&plain, 0)?.into()])
+    }
+
     /// `x wᵀ + bias`: `[.., in]` → `[.., out]`, both f32.
     ///
     /// # Errors
     /// Where the shapes don't fit together or the device can't compute it.
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let [out, _] = self.dims();
+        self.columns(x, 0..out, bias)
+    }
+
+    /// Some columns of [`linear`](Self::linear) alone: `[.., columns.len()]`; `bias` is
+    /// `[columns.len()]`.
+    ///
+    /// # Errors
+    /// As [`linear`](Self::linear), and where packed columns don't begin at a multiple of 16.
+    pub fn columns(
+        &self,
+        x: &Tensor,
+        columns: Range<usize>,
+        bias: Option<&Tensor>,
+    ) -> Result<Tensor> {
         match &self.0 {
-            Kept::Plain(weight) => Ok(c3_kernels::linear(x, weight, bias)?),
+            Kept::Plain(weight) => {
+                let weight = weight.narrow(0, columns.start, columns.len())?;
+                Ok(c3_kernels::linear(x, &weight, bias)?)
+            }
+            Kept::Packed(weight, activations) => {
+                let unit = Unit::detect(*activations);
+                Ok(weight.columns_with(unit, x, columns, bias, *activations)?)
+            }
         }
     }
 
@@ -36,7 +85,7 @@ impl Matrix {
     /// # Errors
     /// Where there is no such row.
     pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
-        let [_, width] = self.dims();
+        let [rows, width] = self.dims();
         if ids.is_empty() {
             return Ok(Tensor::zeros((0, width), DType::F32, self.device())?);
         }
@@ -45,6 +94,20 @@ impl Matrix {
                 let ids = Tensor::new(ids, weight.device())?;
                 Ok(weight.index_select(&ids, 0)?.to_dtype(DType::F32)?)
             }
+            Kept::Packed(weight, _) => {
+                if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows) {
+                    return Err(crate::Error::Shape {
+                        what: "a row of a matrix",
+                        expected: format!("a number below {rows}"),
+                        found: id.to_string(),
+                    });
+                }
+                let mut values = vec![0f32; ids.len() * width];
+                for (&id, to) in ids.iter().zip(values.chunks_mut(width)) {
+                    weight.row(id as usize, to);
+                }
+                Ok(Tensor::from_vec(values, (ids.len(), width), &Device::Cpu)?)
+            }
         }
     }
 
@@ -52,6 +115,7 @@ impl Matrix {
     pub fn dims(&self) -> [usize; 2] {
         match &self.0 {
             Kept::Plain(weight) => [weight.dims()[0], weight.dims()[1]],
+            Kept::Packed(weight, _) => weight.dims(),
         }
     }
 
@@ -59,6 +123,7 @@ impl Matrix {
     pub fn device(&self) -> &Device {
         match &self.0 {
             Kept::Plain(weight) => weight.device(),
+            Kept::Packed(..) => &Device::Cpu,
         }
     }
 }

@@ -9,17 +9,19 @@ use candle_core::Tensor;
 
 use crate::kv_cache::KvCache;
 use crate::rope::{Rope, inverse_frequencies};
+use crate::stacked::Stacked;
 use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result, Weights};
 
+const EMBEDDINGS: &str = "model.embed_tokens.weight";
+
 struct Linear {
-    weight: Matrix,       // [out, in]
-    bias: Option<Tensor>, // [out]
+    weight: Matrix, // [out, in]
 }
 
 impl Linear {
     /// `[.., in]` → `[.., out]`
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.weight.linear(x, self.bias.as_ref())
+        self.weight.linear(x, None)
     }
 }
 
@@ -42,9 +44,7 @@ struct Pass {
 }
 
 struct SelfAttention {
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
+    qkv_proj: Stacked, // queries, keys, values
     o_proj: Linear,
     heads: usize,
     kv_heads: usize,
@@ -62,14 +62,23 @@ impl SelfAttention {
         cache: Option<(&KvCache, usize)>,
     ) -> Result<Tensor> {
         let (batch, tokens, _) = x.dims3()?;
-        let split = |x: Tensor, tokens: usize, heads: usize| {
-            x.reshape((batch, tokens, heads, self.head_dim))
+        let (heads, kv_heads) = (self.heads, self.kv_heads);
+        // Views of the heads of one tensor: [batch, tokens, heads, head_dim].
+        let split = |x: Tensor| {
+            let (batch, tokens, width) = x.dims3()?;
+            x.reshape((batch, tokens, width / self.head_dim, self.head_dim))
         };
-        let k = pass.rope.apply(&split(self.k_proj.forward(x)?, tokens, self.kv_heads)?)?;
-        let v = split(self.v_proj.forward(x)?, tokens, self.kv_heads)?;
-        let q = split(self.q_proj.forward(&last_rows(x, rows)?)?, rows, self.heads)?;
-        let q =
-            if rows == tokens { pass.rope.apply(&q)? } else { pass.rope.last(rows)?.apply(&q)? };
+        let (q, k, v) = if rows == tokens {
+            let all = split(self.qkv_proj.forward(x, 0..3)?)?;
+            let q = pass.rope.apply(&all.narrow(2, 0, heads)?)?;
+            let k = pass.rope.apply(&all.narrow(2, heads, kv_heads)?)?;
+            (q, k, all.narrow(2, heads + kv_heads, kv_heads)?)
+        } else {
+            let kv = split(self.qkv_proj.forward(x, 1..3)?)?;
+            let q = split(self.qkv_proj.forward(&last_rows(x, rows)?, 0..1)?)?;
+            let k = pass.rope.apply(&kv.narrow(2, 0, kv_heads)?)?;
+            (pass.rope.last(rows)?.apply(&q)?, k, kv.narrow(2, kv_heads, kv_heads)?)
+        };
         let (k, v) = match cache {
             Some((cache, layer)) => cache.append(layer, &k, &v)?,
             None => (k.transpose(1, 2)?, v.transpose(1, 2)?),
@@ -81,15 +90,35 @@ impl SelfAttention {
 
 /// SwiGLU: `down(silu(gate(x)) · up(x))`.
 struct Mlp {
-    gate_proj: Linear,
-    up_proj: Linear,
+    gate_up_proj: Stacked,
     down_proj: Linear,
 }
 
+/// Bytes of gates and ups that are made at a time: beyond this, rows are taken in parts, which stay
+/// in the cache and in memory that the allocator keeps.
+const MLP_BYTES: usize = 24 << 20;
+
 impl Mlp {
+    /// `[batch, tokens, hidden]` → the same
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let gate = self.gate_proj.forward(x)?.silu()?;
-        self.down_proj.forward(&(gate * self.up_proj.forward(x)?)?)
+        let (batch, tokens, hidden) = x.dims3()?;
+        let rows = batch * tokens;
+        let wide = 2 * self.down_proj.weight.dims()[1];
+        let parts = (rows * wide * size_of::<f32>()).div_ceil(MLP_BYTES).clamp(1, rows.max(1));
+        if parts == 1 {
+            return self.rows(x);
+        }
+        let x = x.reshape((rows, hidden))?;
+        let part = |i: usize| {
+            let (start, end) = (i * rows / parts, (i + 1) * rows / parts);
+            self.rows(&x.narrow(0, start, end - start)?)
+        };
+        let parts = (0..parts).map(part).collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&parts, 0)?.reshape((batch, tokens, hidden))?)
+    }
+
+    fn rows(&self, x: &Tensor) -> Result<Tensor> {
+        self.down_proj.forward(&c3_kernels::swiglu(&self.gate_up_proj.forward(x, 0..2)?)?)
     }
 }
 
@@ -133,12 +162,16 @@ impl Qwen2 {
     /// # Errors
     /// Where a tensor is missing or has another shape than `config` says.
     pub fn load(config: &Qwen2Config, weights: &Weights, options: &LoadOptions) -> Result<Self> {
+        let [vocab, hidden] = [config.vocab_size, config.hidden_size];
+        if config.tie_word_embeddings {
+            // One matrix is both, so it must be ready for products.
+            let tied = weights.matrix(EMBEDDINGS, &[vocab, hidden], options)?;
+            let mut model = Self::load_layers(config, weights, options, tied)?;
+            model.lm_head = Some(model.embed_tokens.clone());
+            return Ok(model);
+        }
         let mut model = Self::load_headless(config, weights, options)?;
-        model.lm_head = Some(if config.tie_word_embeddings {
-            model.embed_tokens.clone()
-        } else {
-            weights.matrix("lm_head.weight", &[config.vocab_size, config.hidden_size], options)?
-        });
+        model.lm_head = Some(weights.matrix("lm_head.weight", &[vocab, hidden], options)?);
         Ok(model)
     }
 
@@ -151,53 +184,52 @@ impl Qwen2 {
         weights: &Weights,
         options: &LoadOptions,
     ) -> Result<Self> {
+        let table = weights.table(EMBEDDINGS, &[config.vocab_size, config.hidden_size], options)?;
+        Self::load_layers(config, weights, options, table)
+    }
+
+    fn load_layers(
+        config: &Qwen2Config,
+        weights: &Weights,
+        options: &LoadOptions,
+        embed_tokens: Matrix,
+    ) -> Result<Self> {
         let hidden = config.hidden_size;
         let norm = |name: &str| -> Result<RmsNorm> {
             let weight = weights.f32(name, &[hidden], options)?;
             Ok(RmsNorm { weight, eps: config.rms_norm_eps as f32 })
         };
-        let linear = |name: String, out: usize, into: usize, bias: bool| -> Result<Linear> {
+        let linear = |name: String, out: usize, into: usize| -> Result<Linear> {
             let weight = weights.matrix(&format!("{name}.weight"), &[out, into], options)?;
-            let bias = match bias {
-                true => Some(weights.f32(&format!("{name}.bias"), &[out], options)?),
-                false => None,
-            };
-            Ok(Linear { weight, bias })
+            Ok(Linear { weight })
         };
         let (heads, kv_heads, head_dim) =
             (config.num_attention_heads, config.num_key_value_heads, config.head_dim());
         let layer = |i: usize| -> Result<Layer> {
             let p = format!("model.layers.{i}");
             let (attn, mlp) = (format!("{p}.self_attn"), format!("{p}.mlp"));
-            let kv = kv_heads * head_dim;
+            let (kv, wide) = (kv_heads * head_dim, config.intermediate_size);
+            let qkv = [("q", hidden), ("k", kv), ("v", kv)]
+                .map(|(name, out)| (format!("{attn}.{name}_proj"), out));
+            let gate_up = ["gate", "up"].map(|name| (format!("{mlp}.{name}_proj"), wide));
             Ok(Layer {
                 input_layernorm: norm(&format!("{p}.input_layernorm.weight"))?,
                 self_attn: SelfAttention {
-                    q_proj: linear(format!("{attn}.q_proj"), hidden, hidden, true)?,
-                    k_proj: linear(format!("{attn}.k_proj"), kv, hidden, true)?,
-                    v_proj: linear(format!("{attn}.v_proj"), kv, hidden, true)?,
-                    o_proj: linear(format!("{attn}.o_proj"), hidden, hidden, false)?,
+                    qkv_proj: weights.stacked(&qkv, hidden, true, options)?,
+                    o_proj: linear(format!("{attn}.o_proj"), hidden, hidden)?,
                     heads,
                     kv_heads,
                     head_dim,
                 },
                 post_attention_layernorm: norm(&format!("{p}.post_attention_layernorm.weight"))?,
-                mlp: {
-                    let wide = config.intermediate_size;
-                    Mlp {
-                        gate_proj: linear(format!("{mlp}.gate_proj"), wide, hidden, false)?,
-                        up_proj: linear(format!("{mlp}.up_proj"), wide, hidden, false)?,
-                        down_proj: linear(format!("{mlp}.down_proj"), hidden, wide, false)?,
-                    }
+                mlp: Mlp {
+                    gate_up_proj: weights.stacked(&gate_up, hidden, false, options)?,
+                    down_proj: linear(format!("{mlp}.down_proj"), hidden, wide)?,
                 },
             })
         };
         Ok(Self {
-            embed_tokens: weights.matrix(
-                "model.embed_tokens.weight",
-                &[config.vocab_size, hidden],
-                options,
-            )?,
+            embed_tokens,
             layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             norm: norm("model.norm.weight")?,
             lm_head: None,

@@ -61,6 +61,6 @@ impl Rope {
 
     /// Rotates `x`, `[batch, tokens, heads, head_dim]`.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(candle_nn::rotary_emb::rope_thd(&x.contiguous()?, &self.cos, &self.sin)?)
+        Ok(c3_kernels::rope(x, &self.cos, &self.sin)?)
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use c3_kernels::{Activations, PackedMatrix};
 use candle_core::{DType, Device, Tensor};
+use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::files::{Bytes, Files};
+use crate::stacked::Stacked;
 use crate::{Error, Matrix, Result};
 
-/// The number format that weight matrices are kept in. Norms and biases are always f32, and so is
-/// the arithmetic.
+/// The number format that weight matrices are kept in. Norms and biases are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightDtype {
     /// 32-bit floats.
@@ -18,10 +20,12 @@ pub enum WeightDtype {
     F32,
     /// 16-bit IEEE floats.
     F16,
-    /// bfloat16.
+    /// bfloat16; on the CPU packed for its matrix instructions.
     Bf16,
     /// As the checkpoint has them.
     Stored,
+    /// bfloat16 where the checkpoint has that, which large ones do, else 32-bit floats.
+    Auto,
 }
 
 /// Where and how a model is put into memory.
@@ -31,11 +35,13 @@ pub struct LoadOptions {
     pub device: Device,
     /// How its matrices are kept.
     pub dtype: WeightDtype,
+    /// Whether what bf16 matrices are multiplied with is rounded to bf16 too. All else is f32.
+    pub activations: Activations,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { device: Device::Cpu, dtype: WeightDtype::F32 }
+        Self { device: Device::Cpu, dtype: WeightDtype::F32, activations: Activations::F32 }
     }
 }
 
@@ -135,14 +141,97 @@ impl Weights {
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorDtype`].
     pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
+        if self.packs(name, shape, options)? {
+            let packed = self.pack(&[(name.to_owned(), shape[0])], shape[1])?;
+            return Ok(Matrix::packed(packed, options.activations));
+        }
+        self.table(name, shape, options)
+    }
+
+    /// As [`matrix`](Self::matrix), for a matrix whose rows are looked up but that nothing is
+    /// multiplied with: it is kept row by row.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub fn table(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
         let tensor = self.read(name, shape)?;
         let dtype = match options.dtype {
             WeightDtype::F32 => DType::F32,
             WeightDtype::F16 => DType::F16,
             WeightDtype::Bf16 => DType::BF16,
             WeightDtype::Stored => tensor.dtype(),
+            WeightDtype::Auto if tensor.dtype() == DType::BF16 => DType::BF16,
+            WeightDtype::Auto => DType::F32,
         };
         Ok(tensor.to_dtype(dtype)?.to_device(&options.device)?.into())
+    }
+
+    /// Several linear layers of `width` inputs as one: for each its name and number of outputs.
+    pub(crate) fn stacked(
+        &self,
+        parts: &[(String, usize)],
+        width: usize,
+        bias: bool,
+        options: &LoadOptions,
+    ) -> Result<Stacked> {
+        let outs: Vec<usize> = parts.iter().map(|(_, out)| *out).collect();
+        let names: Vec<(String, usize)> =
+            parts.iter().map(|(name, out)| (format!("{name}.weight"), *out)).collect();
+        let mut packs = Vec::new();
+        for (name, out) in &names {
+            packs.push(self.packs(name, &[*out, width], options)?);
+        }
+        let aligned = outs.iter().all(|out| out.is_multiple_of(16));
+        let matrices = if aligned && packs.iter().all(|&packs| packs) {
+            vec![Matrix::packed(self.pack(&names, width)?, options.activations)]
+        } else {
+            let each = names.iter().map(|(name, out)| self.matrix(name, &[*out, width], options));
+            Matrix::stack(each.collect::<Result<_>>()?)?
+        };
+        let bias = match bias {
+            true => {
+                let each = parts
+                    .iter()
+                    .map(|(name, out)| self.f32(&format!("{name}.bias"), &[*out], options));
+                Some(Tensor::cat(&each.collect::<Result<Vec<_>>>()?, 0)?)
+            }
+            false => None,
+        };
+        Ok(Stacked::new(matrices, bias, &outs))
+    }
+
+    /// Whether this matrix is to be packed.
+    fn packs(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<bool> {
+        let (_, dtype) = self.find(name, shape)?;
+        let wanted = match options.dtype {
+            WeightDtype::Bf16 => true,
+            WeightDtype::Stored | WeightDtype::Auto => dtype == DType::BF16,
+            WeightDtype::F32 | WeightDtype::F16 => false,
+        };
+        Ok(wanted && options.device.is_cpu())
+    }
+
+    /// Packs matrices of `width` columns, given by their names and numbers of rows, as one below the
+    /// other. Rows go from the file to their place with no copy of the whole between.
+    fn pack(&self, parts: &[(String, usize)], width: usize) -> Result<PackedMatrix> {
+        let mut sources = Vec::new();
+        for (name, rows) in parts {
+            let (entry, dtype) = self.find(name, &[*rows, width])?;
+            sources.push((*rows, dtype, &self.shards[entry.shard][entry.range.clone()]));
+        }
+        let rows = sources.iter().map(|(rows, ..)| rows).sum();
+        let packed = PackedMatrix::pack([rows, width], |mut row, to| {
+            for &(rows, dtype, bytes) in &sources {
+                if row < rows {
+                    let size = bytes.len() / rows;
+                    round_row(dtype, &bytes[row * size..(row + 1) * size], to);
+                    break;
+                }
+                row -= rows;
+            }
+            Ok::<_, candle_core::Error>(())
+        })?;
+        Ok(packed)
     }
 
     /// A tensor of `shape` in f32: a norm, a bias, the context queries.
@@ -154,6 +243,13 @@ impl Weights {
     }
 
     fn read(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let (entry, dtype) = self.find(name, shape)?;
+        let bytes = &self.shards[entry.shard][entry.range.clone()];
+        Ok(Tensor::from_raw_buffer(bytes, dtype, shape, &Device::Cpu)?)
+    }
+
+    /// A tensor that must have this shape and floats of some kind.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&Entry, DType)> {
         let entry = self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
             name: name.into(),
             file: self.names.join(", "),
@@ -179,7 +275,27 @@ impl Weights {
                 });
             }
         };
-        let bytes = &self.shards[entry.shard][entry.range.clone()];
-        Ok(Tensor::from_raw_buffer(bytes, dtype, shape, &Device::Cpu)?)
+        Ok((entry, dtype))
+    }
+}
+
+/// A row of stored floats in bf16, rounded where they are more exact.
+fn round_row(dtype: DType, bytes: &[u8], to: &mut [bf16]) {
+    match dtype {
+        DType::F32 => {
+            for (from, to) in bytes.as_chunks::<4>().0.iter().zip(to) {
+                *to = bf16::from_f32(f32::from_le_bytes(*from));
+            }
+        }
+        DType::F16 => {
+            for (from, to) in bytes.as_chunks::<2>().0.iter().zip(to) {
+                *to = bf16::from_f32(f16::from_le_bytes(*from).to_f32());
+            }
+        }
+        _ => {
+            for (from, to) in bytes.as_chunks::<2>().0.iter().zip(to) {
+                *to = bf16::from_le_bytes(*from);
+            }
+        }
     }
 }

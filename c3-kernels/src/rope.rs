@@ -1,0 +1,94 @@
+//! Rotary position embedding with the angles given.
+
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::error::result_size;
+use crate::{Error, check};
+
+const OP: &str = "rope";
+
+/// Values below which waking other threads costs more than it saves.
+const WORTH_THREADS: usize = 1 << 17;
+
+/// Rotates each head's halves against each other: `(a, b) → (a cos − b sin, a sin + b cos)`, as
+/// Llama and Qwen2 pair the dimensions (Su et al. 2021, arXiv 2104.09864).
+///
+/// `x` is f32 `[batch, tokens, heads, head_dim]` with any strides as long as the last dimension is
+/// contiguous, such as some heads of a larger tensor; `cos` and `sin` are f32
+/// `[batch, tokens, head_dim / 2]`, contiguous. The result is contiguous, of x's shape.
+///
+/// # Errors
+/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. There is no
+/// backward pass: asking for one is an error.
+pub fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> candle_core::Result<Tensor> {
+    for (name, tensor) in [("x", x), ("cos", cos), ("sin", sin)] {
+        check::dtype(OP, name, tensor, "F32", &[DType::F32])?;
+    }
+    x.apply_op3(cos, sin, Op)
+}
+
+struct Op;
+
+impl CustomOp3 for Op {
+    fn name(&self) -> &'static str {
+        OP
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        cos: &CpuStorage,
+        cos_layout: &Layout,
+        sin: &CpuStorage,
+        sin_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let &[batch, tokens, heads, head_dim] = x_layout.dims() else {
+            let (expected, found) = ("[batch, tokens, heads, head_dim]", x_layout.dims().to_vec());
+            return Err(Error::Rank { op: OP, name: "x", expected, found }.into());
+        };
+        let half = head_dim / 2;
+        let expected = [batch, tokens, half];
+        for (name, layout) in [("cos", cos_layout), ("sin", sin_layout)] {
+            if layout.dims() != expected || head_dim % 2 != 0 {
+                let (expected, found) = (expected.to_vec(), layout.dims().to_vec());
+                return Err(Error::Shape { op: OP, name, expected, found }.into());
+            }
+        }
+        let [sb, st, sh, last] = [0, 1, 2, 3].map(|i| x_layout.stride()[i]);
+        if head_dim > 1 && last != 1 {
+            return Err(Error::Layout {
+                op: OP,
+                name: "x",
+                expected: "contiguous in its last dimension",
+                shape: x_layout.dims().to_vec(),
+                strides: x_layout.stride().to_vec(),
+            }
+            .into());
+        }
+        let values = x.as_slice::<f32>()?;
+        let cos = check::contiguous(OP, "cos", cos.as_slice::<f32>()?, cos_layout)?;
+        let sin = check::contiguous(OP, "sin", sin.as_slice::<f32>()?, sin_layout)?;
+        let mut out = vec![0f32; result_size(OP, x_layout.dims())?];
+        let token = |(at, out): (usize, &mut [f32])| {
+            let (cos, sin) = (&cos[at * half..][..half], &sin[at * half..][..half]);
+            let start = x_layout.start_offset() + at / tokens * sb + at % tokens * st;
+            for (head, out) in out.chunks_mut(head_dim).enumerate() {
+                let (a, b) = values[start + head * sh..][..head_dim].split_at(half);
+                let (to_a, to_b) = out.split_at_mut(half);
+                for i in 0..half {
+                    to_a[i] = a[i] * cos[i] - b[i] * sin[i];
+                    to_b[i] = a[i] * sin[i] + b[i] * cos[i];
+                }
+            }
+        };
+        let width = heads * head_dim;
+        if width > 0 && out.len() >= WORTH_THREADS {
+            out.par_chunks_mut(width).enumerate().for_each(token);
+        } else if width > 0 {
+            out.chunks_mut(width).enumerate().for_each(token);
+        }
+        Ok((CpuStorage::F32(out), x_layout.shape().clone()))
+    }
+}

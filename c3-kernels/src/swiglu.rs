@@ -1,0 +1,127 @@
+//! The gate of a SwiGLU feed-forward network, in one pass over its input.
+
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::error::result_size;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Portable, Simd, exp2};
+use crate::{Error, Level, check};
+
+const OP: &str = "swiglu";
+
+/// Values below which waking other threads costs more than it saves.
+const WORTH_THREADS: usize = 1 << 17;
+
+/// `silu(gate) · up`, where gate and up lie side by side (Shazeer 2020, arXiv 2002.05202).
+///
+/// `x` is f32 `[.., 2 · width]`, contiguous; the result is f32 `[.., width]`. `silu(g)` is
+/// `g / (1 + e^−g)`; its relative error is below `2e-7 · (1 + |g|)`.
+///
+/// # Errors
+/// If the last dimension is odd, or dtype, layout or device are not as above. There is no backward
+/// pass: asking for one is an error.
+pub fn swiglu(x: &Tensor) -> candle_core::Result<Tensor> {
+    swiglu_with(Level::detect(), x)
+}
+
+/// [`swiglu`] at a level of one's choice.
+///
+/// # Errors
+/// As [`swiglu`], and if the machine doesn't have the level.
+pub fn swiglu_with(level: Level, x: &Tensor) -> candle_core::Result<Tensor> {
+    if !level.is_available() {
+        return Err(Error::Level { level }.into());
+    }
+    check::dtype(OP, "x", x, "F32", &[DType::F32])?;
+    x.apply_op1(Op { level })
+}
+
+struct Op {
+    level: Level,
+}
+
+impl CustomOp1 for Op {
+    fn name(&self) -> &'static str {
+        OP
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let split = layout.dims().split_last().filter(|(last, _)| last.is_multiple_of(2));
+        let Some((&last, outer)) = split else {
+            let (expected, found) = ("[.., 2 · width]", layout.dims().to_vec());
+            return Err(Error::Rank { op: OP, name: "x", expected, found }.into());
+        };
+        let width = last / 2;
+        let shape = [outer, &[width]].concat();
+        let mut out = vec![0f32; result_size(OP, &shape)?];
+        let x = check::contiguous(OP, "x", x.as_slice::<f32>()?, layout)?;
+        if width > 0 {
+            let row = |(x, out): (&[f32], &mut [f32])| {
+                let (gate, up) = x.split_at(width);
+                // SAFETY: `swiglu_with` checked the level.
+                unsafe { gated(self.level, gate, up, out) }
+            };
+            if x.len() >= WORTH_THREADS {
+                x.par_chunks(last).zip(out.par_chunks_mut(width)).for_each(row);
+            } else {
+                x.chunks(last).zip(out.chunks_mut(width)).for_each(row);
+            }
+        }
+        Ok((CpuStorage::F32(out), Shape::from(shape)))
+    }
+}
+
+/// # Safety
+/// The machine must have the level.
+unsafe fn gated(level: Level, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => avx512(gate, up, out),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => avx2(gate, up, out),
+            _ => row::<Portable>(gate, up, out),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    unsafe { row::<Avx512>(gate, up, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn avx2(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    unsafe { row::<Avx2>(gate, up, out) }
+}
+
+#[inline(always)]
+unsafe fn row<S: Simd>(gate: &[f32], up: &[f32], out: &mut [f32]) {
+    let whole = out.len() - out.len() % S::LANES;
+    unsafe {
+        for i in (0..whole).step_by(S::LANES) {
+            let (g, u) = (S::load(gate.as_ptr().add(i)), S::load(up.as_ptr().add(i)));
+            S::store(out.as_mut_ptr().add(i), one::<S>(g, u));
+        }
+        let rest = out.len() - whole;
+        if rest > 0 {
+            let g = S::load_first(gate.as_ptr().add(whole), rest);
+            let u = S::load_first(up.as_ptr().add(whole), rest);
+            S::store_first(out.as_mut_ptr().add(whole), one::<S>(g, u), rest);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn one<S: Simd>(gate: S::V, up: S::V) -> S::V {
+    unsafe {
+        // Below −126 the exponential would leave the range of f32; the product is next to zero.
+        let exponent = S::max(S::splat(-126.0), S::mul(gate, S::splat(std::f32::consts::LOG2_E)));
+        let e = exp2::<S>(S::sub(S::splat(0.0), exponent));
+        S::div(S::mul(gate, up), S::add(S::splat(1.0), e))
+    }
+}
