@@ -17,8 +17,10 @@ use crate::ordered::Ordered;
 use crate::{Error, Result};
 
 /// The KV cache of a batch stays under this many bytes where the caller doesn't say how many
-/// segments to decode together.
+/// segments to decode together, or under a quarter of what the weights take: every step reads all
+/// weights, whatever the batch, so that a large model wants many rows.
 const CACHE_BYTES: usize = 512 << 20;
+const CACHE_SHARE: usize = 4;
 const MOST_ROWS: usize = 64;
 
 /// Tokens allowed beyond the segment's own length when it is reproduced: room for a model that
@@ -39,6 +41,7 @@ pub struct C3Decoder {
     placeholder: u32, // stands for a latent where n-grams are counted
     name: String,
     fingerprint: Option<Fingerprint>,
+    weight_bytes: usize, // of the backbone
 }
 
 /// Prompts of several segments, padded on the left to one length.
@@ -68,8 +71,10 @@ impl C3Decoder {
         let known = checkpoint.visit_identity(&mut |name, bytes| {
             print.tensor(name, bytes);
         });
+        let model = Qwen2::load(&config.decoder, weights, options)?;
         Ok(Self {
-            model: Qwen2::load(&config.decoder, weights, options)?,
+            weight_bytes: usize::try_from(model.byte_count()).unwrap_or(usize::MAX),
+            model,
             tokenizer: checkpoint.tokenizer().clone(),
             config: config.clone(),
             projector,
@@ -191,11 +196,12 @@ impl C3Decoder {
         positions.saturating_sub(prompt + latents).max(1)
     }
 
-    /// Segments decoded together whose cache stays within [`CACHE_BYTES`].
+    /// Segments decoded together whose cache stays within [`CACHE_BYTES`] or [`CACHE_SHARE`].
     fn rows_for(&self, positions: usize) -> usize {
         let c = &self.config.decoder;
         let bytes = 2 * 4 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim();
-        (CACHE_BYTES / (bytes * positions).max(1)).clamp(1, MOST_ROWS)
+        let room = CACHE_BYTES.max(self.weight_bytes / CACHE_SHARE);
+        (room / (bytes * positions).max(1)).clamp(1, MOST_ROWS)
     }
 }
 

@@ -42,6 +42,14 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// Texts to verify that don't pair with latents.
+    #[error("{texts} texts were given for the latents of {latents} segments")]
+    TextCount {
+        /// Segments with latents.
+        latents: usize,
+        /// Texts.
+        texts: usize,
+    },
     /// A setting outside its range.
     #[error("{name} is {found}, expected {expected}")]
     Setting {

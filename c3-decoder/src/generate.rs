@@ -96,17 +96,9 @@ impl<'a, 'b> Generation<'a, 'b> {
 
     /// Gives every row its next token; rows that are done leave the batch.
     fn choose(&mut self) -> Result<()> {
-        let mut logits = self.logits.to_vec2::<f32>()?;
+        let chosen = self.next_ids()?;
         let mut leaving = Vec::new();
-        for (i, (row, logits)) in self.rows.iter_mut().zip(&mut logits).enumerate() {
-            if let Some(n) = self.no_repeat_ngram {
-                for id in banned(&row.ids, n) {
-                    if let Some(logit) = logits.get_mut(id as usize) {
-                        *logit = f32::NEG_INFINITY;
-                    }
-                }
-            }
-            let id = row.sampler.next(logits);
+        for (i, (row, id)) in self.rows.iter_mut().zip(chosen).enumerate() {
             if id == self.decoder.stop {
                 leaving.push((i, StopReason::StopToken));
                 continue;
@@ -136,6 +128,24 @@ impl<'a, 'b> Generation<'a, 'b> {
             self.finish(row, stop)?;
         }
         Ok(())
+    }
+
+    /// The next token of every row.
+    fn next_ids(&mut self) -> Result<Vec<u32>> {
+        let greedy = self.rows.iter().all(|row| row.sampler.is_greedy());
+        if greedy && self.no_repeat_ngram.is_none() {
+            return Ok(c3_nn::arg_max(&self.logits)?.into_iter().map(|(_, id)| id).collect());
+        }
+        let mut logits = self.logits.to_vec2::<f32>()?;
+        let next = self.rows.iter_mut().zip(&mut logits).map(|(row, logits)| {
+            for id in self.no_repeat_ngram.iter().flat_map(|&n| banned(&row.ids, n)) {
+                if let Some(logit) = logits.get_mut(id as usize) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
+            row.sampler.next(logits)
+        });
+        Ok(next.collect())
     }
 
     fn finish(&mut self, mut row: Row, stop: StopReason) -> Result<()> {

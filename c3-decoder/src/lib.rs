@@ -8,6 +8,8 @@ mod generate;
 mod ngram;
 mod ordered;
 mod sampler;
+mod verify;
 
 pub use decoder::C3Decoder;
 pub use error::{Error, Result};
+pub use verify::Verification;

@@ -39,6 +39,11 @@ impl Sampler {
         Ok(Self::TopP { temperature, top_p, rng: Box::new(rng) })
     }
 
+    /// Whether it takes the likeliest token.
+    pub fn is_greedy(&self) -> bool {
+        matches!(self, Self::Greedy)
+    }
+
     /// The next token's id. `logits` is `[vocab]`.
     pub fn next(&mut self, logits: &[f32]) -> u32 {
         match self {

@@ -60,6 +60,41 @@ fn decode(request: &DecodeRequest) -> (Vec<DecodedSegment>, Vec<(usize, String)>
     (segments, texts)
 }
 
+/// One pass tells where free-running decoding first goes wrong, and that it doesn't.
+#[test]
+fn verification_foretells_free_running() {
+    let Setup { encoder, decoder, text, context } = setup();
+    let (decoded, _) = decode(&DecodeRequest::default());
+    let (mut latents, mut texts) = (Vec::new(), Vec::new());
+    for index in 0..context.segment_count() {
+        let segment = context.segment(index).unwrap();
+        let shape = (segment.latents.rows(), segment.latents.dim());
+        let values = segment.latents.to_f32();
+        latents
+            .push(candle_core::Tensor::from_vec(values, shape, &candle_core::Device::Cpu).unwrap());
+        let part = &text[segment.bytes.start as usize..segment.bytes.end as usize];
+        texts.push(encoder.tokenizer().encode(part).unwrap());
+    }
+    let refs: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+    let together = decoder.verify(&latents, &refs).unwrap();
+    let mut wrong = 0;
+    for (index, (verified, decoded)) in together.iter().zip(&decoded).enumerate() {
+        let alone = decoder.verify(&latents[index..=index], &refs[index..=index]).unwrap();
+        assert_eq!(&alone[0], verified, "segment {index} alone and in company");
+        let (text, found) = (&texts[index], &decoded.tokens);
+        assert_eq!(verified.predicted.len(), text.len() + 1);
+        let differs = text.iter().zip(found).position(|(a, b)| a != b);
+        let differs = differs.or((text.len() != found.len()).then(|| text.len().min(found.len())));
+        assert_eq!(verified.first, differs, "segment {index}");
+        assert_eq!(verified.first.is_none(), verified.mismatches == 0);
+        wrong += usize::from(verified.first.is_some());
+    }
+    assert!(wrong > 0 && wrong < decoded.len(), "{wrong} of {} go wrong", decoded.len());
+    assert!(decoder.verify(&[], &[]).unwrap().is_empty());
+    let unpaired = decoder.verify(&latents[..1], &[]).unwrap_err();
+    assert!(matches!(unpaired, Error::TextCount { latents: 1, texts: 0 }), "{unpaired}");
+}
+
 #[test]
 fn the_batch_and_the_company_change_nothing() {
     let (all, texts) = decode(&DecodeRequest::default());

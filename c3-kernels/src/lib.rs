@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod arg_max;
 pub mod attention;
 mod check;
 mod cpu;
@@ -14,6 +15,7 @@ mod shared;
 mod simd;
 mod swiglu;
 
+pub use arg_max::{arg_max, arg_max_with};
 pub use attention::{Attention, attention, attention_with};
 pub use error::{Error, Result};
 pub use level::Level;

@@ -1,6 +1,6 @@
 //! The fused element-wise operations against 64-bit arithmetic.
 
-use c3_kernels::{Level, rope, swiglu, swiglu_with};
+use c3_kernels::{Level, arg_max_with, rope, swiglu, swiglu_with};
 use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -90,4 +90,32 @@ fn what_does_not_fit_is_refused() {
     assert!(odd.contains("rope"), "{odd}");
     let none = rope(&tensor(&[1, 0, 3, 8]), &tensor(&[1, 0, 4]), &tensor(&[1, 0, 4])).unwrap();
     assert_eq!(none.dims(), [1, 0, 3, 8]);
+}
+
+#[test]
+fn arg_max_is_the_first_of_the_largest() {
+    for level in Level::ALL.into_iter().filter(|level| level.is_available()) {
+        for (rows, n) in [(1, 1), (3, 15), (2, 64), (5, 65), (0, 7), (3, 0), (40, 8192)] {
+            let x = random(&[rows, n], 3.0);
+            // Rounded, so that there are equals; with NaN among them.
+            let x = (x.round().unwrap() / 1.0).unwrap();
+            let mut values = flat(&x);
+            values.iter_mut().skip(3).step_by(7).for_each(|x| *x = f32::NAN);
+            let x = Tensor::from_vec(values.clone(), (rows, n), &Device::Cpu).unwrap();
+            let found = arg_max_with(level, &x).unwrap();
+            assert_eq!(found.len(), rows);
+            for (row, found) in found.into_iter().enumerate() {
+                let mut right = (f32::NEG_INFINITY, 0);
+                for (i, &x) in values[row * n..(row + 1) * n].iter().enumerate() {
+                    if x > right.0 {
+                        right = (x, i as u32);
+                    }
+                }
+                assert_eq!(found, right, "{level} row {row} of {rows} × {n}");
+            }
+        }
+    }
+    let nothing =
+        Tensor::from_vec(vec![f32::NAN, f32::NEG_INFINITY], (1, 2), &Device::Cpu).unwrap();
+    assert_eq!(arg_max_with(Level::detect(), &nothing).unwrap()[0].0, f32::NEG_INFINITY);
 }

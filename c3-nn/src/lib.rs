@@ -16,7 +16,7 @@ mod tokenizer;
 mod weights;
 
 pub use c3_config::{C3Config, Prompt, QueryPositions};
-pub use c3_kernels::{Activations, Unit};
+pub use c3_kernels::{Activations, Unit, arg_max};
 pub use checkpoint::Checkpoint;
 pub use config::{Qwen2Config, RopeFrequencies};
 pub use error::{Error, Result};

@@ -4,6 +4,8 @@
 //! ids, position ids are the caller's, angles are f32, and the last layer computes only the rows
 //! that somebody reads.
 
+use std::ops::Range;
+
 use c3_kernels::Attention;
 use candle_core::Tensor;
 
@@ -311,6 +313,18 @@ impl Qwen2 {
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         match &self.lm_head {
             Some(head) => head.linear(hidden, None),
+            None => Err(Error::NoHead),
+        }
+    }
+
+    /// Logits of some tokens alone: `[.., hidden]` → `[.., tokens.len()]`.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits), and where the tokens don't begin at a multiple of 16 or reach
+    /// beyond the vocabulary.
+    pub fn logits_of(&self, hidden: &Tensor, tokens: Range<usize>) -> Result<Tensor> {
+        match &self.lm_head {
+            Some(head) => head.columns(hidden, tokens, None),
             None => Err(Error::NoHead),
         }
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use c3_core::{Compression, Dtype, EncodeRequest};
-use c3_nn::{LoadOptions, WeightDtype};
+use c3_nn::{Activations, LoadOptions, WeightDtype};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
@@ -24,10 +24,15 @@ pub struct ModelArgs {
     #[arg(help_heading = MODEL)]
     #[arg(long, default_value = "cpu", value_parser = parse::device)]
     device: Device,
-    /// How weights are kept in memory; arithmetic on the CPU is f32 always
+    /// How weights are kept in memory; `auto` keeps bf16 and widens anything else
     #[arg(help_heading = MODEL)]
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_enum, default_value = "auto")]
     dtype: WeightArg,
+    /// What bf16 weights are multiplied with: f32, or rounded to bf16, for which many processors
+    /// have faster instructions. All other arithmetic is f32
+    #[arg(help_heading = MODEL)]
+    #[arg(long, value_enum, default_value = "bf16")]
+    activations: ActivationArg,
     /// Threads to compute with [default: one for each core]
     #[arg(help_heading = MODEL)]
     #[arg(long, value_name = "N")]
@@ -35,7 +40,14 @@ pub struct ModelArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum ActivationArg {
+    F32,
+    Bf16,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum WeightArg {
+    Auto,
     F32,
     F16,
     Bf16,
@@ -46,12 +58,17 @@ enum WeightArg {
 impl ModelArgs {
     pub fn check(self) -> Compute {
         let dtype = match self.dtype {
+            WeightArg::Auto => WeightDtype::Auto,
             WeightArg::F32 => WeightDtype::F32,
             WeightArg::F16 => WeightDtype::F16,
             WeightArg::Bf16 => WeightDtype::Bf16,
             WeightArg::Stored => WeightDtype::Stored,
         };
-        let options = LoadOptions { device: self.device, dtype };
+        let activations = match self.activations {
+            ActivationArg::F32 => Activations::F32,
+            ActivationArg::Bf16 => Activations::Bf16,
+        };
+        let options = LoadOptions { device: self.device, dtype, activations };
         Compute { model: self.model, options, threads: self.threads }
     }
 }

@@ -1,0 +1,99 @@
+//! The largest of each row, which is all that greedy decoding wants of its logits.
+
+use candle_core::{DType, Device, Storage, Tensor};
+use rayon::prelude::*;
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Portable, Simd};
+use crate::{Error, Level, check};
+
+const OP: &str = "arg_max";
+
+/// Values below which waking other threads costs more than it saves.
+const WORTH_THREADS: usize = 1 << 17;
+
+/// The largest value of each row of `x`, f32 `[rows, n]`, and where it stands: of equals the first.
+/// NaN is never the largest; a row of nothing else, or of −∞ alone, gives −∞ at 0.
+///
+/// # Errors
+/// If `x` is of another shape, dtype or layout, or not on the CPU.
+pub fn arg_max(x: &Tensor) -> candle_core::Result<Vec<(f32, u32)>> {
+    arg_max_with(Level::detect(), x)
+}
+
+/// [`arg_max`] at a level of one's choice.
+///
+/// # Errors
+/// As [`arg_max`], and if the machine doesn't have the level.
+pub fn arg_max_with(level: Level, x: &Tensor) -> candle_core::Result<Vec<(f32, u32)>> {
+    if !level.is_available() {
+        return Err(Error::Level { level }.into());
+    }
+    check::dtype(OP, "x", x, "F32", &[DType::F32])?;
+    let &[rows, n] = x.dims() else {
+        let found = x.dims().to_vec();
+        return Err(Error::Rank { op: OP, name: "x", expected: "[rows, n]", found }.into());
+    };
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(values) = &*storage else {
+        let found = if matches!(x.device(), Device::Cuda(_)) { "CUDA" } else { "Metal" };
+        return Err(Error::Device { op: OP, found }.into());
+    };
+    let values = check::contiguous(OP, "x", values.as_slice::<f32>()?, layout)?;
+    if n == 0 {
+        return Ok(vec![(f32::NEG_INFINITY, 0); rows]);
+    }
+    // SAFETY: the level is available.
+    let largest = |row: &[f32]| unsafe { row_max(level, row) };
+    Ok(match values.len() >= WORTH_THREADS {
+        true => values.par_chunks(n).map(largest).collect(),
+        false => values.chunks(n).map(largest).collect(),
+    })
+}
+
+/// # Safety
+/// The machine must have the level.
+unsafe fn row_max(level: Level, row: &[f32]) -> (f32, u32) {
+    let largest = unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => avx512(row),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => avx2(row),
+            _ => largest::<Portable>(row),
+        }
+    };
+    // Vectors only know how large it is; where it stands, the compiler's own search finds.
+    let at = row.iter().position(|&x| x == largest).unwrap_or(0);
+    (largest, at as u32)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(row: &[f32]) -> f32 {
+    unsafe { largest::<Avx512>(row) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn avx2(row: &[f32]) -> f32 {
+    unsafe { largest::<Avx2>(row) }
+}
+
+#[inline(always)]
+unsafe fn largest<S: Simd>(row: &[f32]) -> f32 {
+    let whole = row.len() - row.len() % (4 * S::LANES);
+    unsafe {
+        let mut max = [S::splat(f32::NEG_INFINITY); 4];
+        for i in (0..whole).step_by(4 * S::LANES) {
+            let x = S::load_each::<4>(row.as_ptr().add(i), S::LANES);
+            for j in 0..4 {
+                // In this order a NaN in x doesn't survive.
+                max[j] = S::max(x[j], max[j]);
+            }
+        }
+        let vector = S::max(S::max(max[0], max[1]), S::max(max[2], max[3]));
+        row[whole..].iter().fold(S::largest(vector), |max, &x| if x > max { x } else { max })
+    }
+}
