@@ -55,6 +55,13 @@ impl Matrix {
         }
     }
 
+    /// Bytes of memory that it takes.
+    pub fn byte_count(&self) -> u64 {
+        match &self.0 {
+            Kept::Plain(weight) => (weight.elem_count() * weight.dtype().size_in_bytes()) as u64,
+        }
+    }
+
     /// Where it computes.
     pub fn device(&self) -> &Device {
         match &self.0 {

@@ -21,6 +21,10 @@ impl Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.weight.linear(x, self.bias.as_ref())
     }
+
+    fn byte_count(&self) -> u64 {
+        self.weight.byte_count() + self.bias.as_ref().map_or(0, byte_count)
+    }
 }
 
 /// Root-mean-square norm: `x / √(mean(x²) + eps) · weight`.
@@ -67,13 +71,16 @@ impl SelfAttention {
         };
         let k = pass.rope.apply(&split(self.k_proj.forward(x)?, tokens, self.kv_heads)?)?;
         let v = split(self.v_proj.forward(x)?, tokens, self.kv_heads)?;
-        let q = split(self.q_proj.forward(&last_rows(x, rows)?)?, rows, self.heads)?;
-        let q =
-            if rows == tokens { pass.rope.apply(&q)? } else { pass.rope.last(rows)?.apply(&q)? };
         let (k, v) = match cache {
             Some((cache, layer)) => cache.append(layer, &k, &v)?,
             None => (k.transpose(1, 2)?, v.transpose(1, 2)?),
         };
+        if rows == 0 {
+            return Ok(x.narrow(1, 0, 0)?);
+        }
+        let q = split(self.q_proj.forward(&last_rows(x, rows)?)?, rows, self.heads)?;
+        let q =
+            if rows == tokens { pass.rope.apply(&q)? } else { pass.rope.last(rows)?.apply(&q)? };
         let out = c3_kernels::attention(&q, &k, &v, &pass.attention)?; // [batch, rows, heads, head_dim]
         self.o_proj.forward(&out.reshape((batch, rows, self.heads * self.head_dim))?)
     }
@@ -111,6 +118,9 @@ impl Layer {
     ) -> Result<Tensor> {
         let attended =
             self.self_attn.forward(&self.input_layernorm.forward(x)?, rows, pass, cache)?;
+        if rows == 0 {
+            return Ok(attended);
+        }
         let x = (last_rows(x, rows)? + attended)?;
         let mixed = self.mlp.forward(&self.post_attention_layernorm.forward(&x)?)?;
         Ok((x + mixed)?)
@@ -211,6 +221,25 @@ impl Qwen2 {
         &self.config
     }
 
+    /// Bytes of memory that the weights take.
+    pub fn byte_count(&self) -> u64 {
+        let layer = |layer: &Layer| {
+            let (attn, mlp) = (&layer.self_attn, &layer.mlp);
+            let linears = [&attn.q_proj, &attn.k_proj, &attn.v_proj, &attn.o_proj]
+                .into_iter()
+                .chain([&mlp.gate_proj, &mlp.up_proj, &mlp.down_proj]);
+            linears.map(Linear::byte_count).sum::<u64>()
+                + byte_count(&layer.input_layernorm.weight)
+                + byte_count(&layer.post_attention_layernorm.weight)
+        };
+        let head = match &self.lm_head {
+            Some(head) if !self.config.tie_word_embeddings => head.byte_count(),
+            _ => 0,
+        };
+        let layers = self.layers.iter().map(layer).sum::<u64>();
+        self.embed_tokens.byte_count() + layers + byte_count(&self.norm.weight) + head
+    }
+
     /// A cache for `batch` rows of at most `capacity` positions.
     ///
     /// # Errors
@@ -236,7 +265,8 @@ impl Qwen2 {
     ///   padding; empty where there is none.
     /// * `cache`: earlier positions to attend to; the new ones are added to it.
     ///
-    /// Returns `[batch, rows, hidden]`.
+    /// Returns `[batch, rows, hidden]`. With `rows` 0 the pass only fills the cache: of the last layer
+    /// it computes keys and values alone.
     ///
     /// # Errors
     /// Where the shapes don't fit together or the cache is full.
@@ -269,6 +299,9 @@ impl Qwen2 {
         if let Some(cache) = &mut cache {
             cache.advance(tokens);
         }
+        if rows == 0 {
+            return Ok(x);
+        }
         self.norm.forward(&x)
     }
 
@@ -291,4 +324,9 @@ fn last_rows(x: &Tensor, rows: usize) -> Result<Tensor> {
         return Ok(x.clone());
     }
     Ok(x.narrow(1, tokens - rows, rows)?.contiguous()?)
+}
+
+/// Bytes of a tensor.
+fn byte_count(tensor: &Tensor) -> u64 {
+    (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64
 }

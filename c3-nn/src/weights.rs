@@ -7,7 +7,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::files::{Bytes, Files};
-use crate::{Error, Matrix, Result};
+use crate::{Error, Matrix, Result, read};
 
 /// The number format that weight matrices are kept in. Norms and biases are always f32, and so is
 /// the arithmetic.
@@ -117,12 +117,18 @@ impl Weights {
         Ok(())
     }
 
-    /// Names, shapes, dtypes and bytes of all tensors, in the order of their names.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[usize], Dtype, &[u8])> {
-        self.tensors.iter().map(|(name, entry)| {
-            let bytes = &self.shards[entry.shard][entry.range.clone()];
-            (name.as_str(), entry.shape.as_slice(), entry.dtype, bytes)
-        })
+    /// Names, shapes, dtypes and bytes of the tensors that are `wanted`, in the order of their names;
+    /// their pages are let go of behind it.
+    pub(crate) fn visit(
+        &self,
+        wanted: &dyn Fn(&str) -> bool,
+        visit: &mut dyn FnMut(&str, &[usize], Dtype, &[u8]),
+    ) {
+        for (name, entry) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
+            let bytes = &self.shards[entry.shard];
+            visit(name, &entry.shape, entry.dtype, &bytes[entry.range.clone()]);
+            bytes.release(entry.range.clone());
+        }
     }
 
     /// Bytes of all tensors together.
@@ -135,14 +141,13 @@ impl Weights {
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorDtype`].
     pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
-        let tensor = self.read(name, shape)?;
         let dtype = match options.dtype {
-            WeightDtype::F32 => DType::F32,
-            WeightDtype::F16 => DType::F16,
-            WeightDtype::Bf16 => DType::BF16,
-            WeightDtype::Stored => tensor.dtype(),
+            WeightDtype::F32 => Some(DType::F32),
+            WeightDtype::F16 => Some(DType::F16),
+            WeightDtype::Bf16 => Some(DType::BF16),
+            WeightDtype::Stored => None,
         };
-        Ok(tensor.to_dtype(dtype)?.to_device(&options.device)?.into())
+        Ok(self.read(name, shape, dtype)?.to_device(&options.device)?.into())
     }
 
     /// A tensor of `shape` in f32: a norm, a bias, the context queries.
@@ -150,10 +155,23 @@ impl Weights {
     /// # Errors
     /// As [`matrix`](Self::matrix).
     pub fn f32(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
-        Ok(self.read(name, shape)?.to_dtype(DType::F32)?.to_device(&options.device)?)
+        Ok(self.read(name, shape, Some(DType::F32))?.to_device(&options.device)?)
     }
 
-    fn read(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+    /// The number format that a tensor is stored in.
+    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|entry| entry.dtype)
+    }
+
+    /// Bytes of tensors that the program carries, and that stay in memory once they are read. Pages of
+    /// a mapped file don't.
+    pub fn carried_bytes(&self) -> u64 {
+        let carried = |bytes: &&Bytes| matches!(bytes, Bytes::Static(_));
+        self.shards.iter().filter(carried).map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// A tensor in `dtype`, or as it is stored.
+    fn read(&self, name: &str, shape: &[usize], dtype: Option<DType>) -> Result<Tensor> {
         let entry = self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
             name: name.into(),
             file: self.names.join(", "),
@@ -167,7 +185,7 @@ impl Weights {
                 found: entry.shape.clone(),
             });
         }
-        let dtype = match entry.dtype {
+        let stored = match entry.dtype {
             Dtype::F32 => DType::F32,
             Dtype::F16 => DType::F16,
             Dtype::BF16 => DType::BF16,
@@ -179,7 +197,7 @@ impl Weights {
                 });
             }
         };
-        let bytes = &self.shards[entry.shard][entry.range.clone()];
-        Ok(Tensor::from_raw_buffer(bytes, dtype, shape, &Device::Cpu)?)
+        let bytes = &self.shards[entry.shard];
+        read::tensor(bytes, &entry.range, stored, dtype.unwrap_or(stored), shape)
     }
 }
