@@ -6,29 +6,23 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use c3_core::{
-    EncodeRequest, Encoder, Fidelity, Fingerprint, FingerprintBuilder, LatentTokens, Provenance,
-    Segment, SourceDigest, SourceHasher, segment_hash,
+    EncodeRequest, Encoder, Fingerprint, FingerprintBuilder, Provenance, Segment, SourceDigest,
 };
 use c3_nn::{C3Config, Checkpoint, LoadOptions, QueryPositions, Qwen2, Tokenizer};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
-use crate::segment::{Piece, Segmenter, SegmenterOptions};
-use crate::{Bank, Error, Result};
+use crate::{Bank, Error, Result, stream};
 
 /// Decoder positions that every segment costs beside its latents: `<img>` and `</img>`.
 const MARKERS: u32 = 2;
 
-/// Text tokens computed together where the caller doesn't say: enough to fill the matrix products,
-/// few enough that a batch's hidden states stay small.
-const BATCH_TOKENS: usize = 4096;
-
 /// The encoder of a C3 checkpoint.
 pub struct C3Encoder {
-    model: Qwen2,
+    pub(crate) model: Qwen2,
     tokenizer: Arc<Tokenizer>,
     config: C3Config,
     queries: BTreeMap<Option<u32>, Tensor>, // bank → [queries, hidden]
-    marker: u32,                            // <img>
+    pub(crate) marker: u32,                 // <img>
     name: String,
     fingerprint: Fingerprint,
 }
@@ -87,12 +81,7 @@ impl C3Encoder {
     /// # Errors
     /// Where an id is outside the vocabulary or a segment is longer than the bank allows.
     pub fn latents(&self, segments: &[&[u32]], bank: &Bank) -> Result<Vec<Tensor>> {
-        let Some(queries) = self.queries.get(&bank.ratio) else {
-            return Err(Error::ForeignBank(*bank));
-        };
-        if let Some(ids) = segments.iter().find(|ids| ids.len() > bank.segment_tokens) {
-            return Err(Error::SegmentTooLong { tokens: ids.len(), most: bank.segment_tokens });
-        }
+        let queries = self.queries(segments, bank)?;
         let counts: Vec<usize> = segments.iter().map(|ids| bank.latents(ids.len())).collect();
         let lengths = segments.iter().zip(&counts).map(|(ids, n)| ids.len() + 1 + n);
         let Some(longest) = lengths.clone().max() else { return Ok(Vec::new()) };
@@ -106,13 +95,9 @@ impl C3Encoder {
             let text = self.model.embed(&fed)?; // [tokens + 1, hidden]
             let blank = Tensor::zeros((padding, text.dim(1)?), text.dtype(), text.device())?;
             rows.push(Tensor::cat(&[&blank, &text, &queries.narrow(0, 0, count)?], 0)?);
-            let start = match self.config.query_positions {
-                QueryPositions::Contiguous => ids.len(),
-                QueryPositions::Anchored => self.config.segment_tokens,
-            };
             positions.extend(std::iter::repeat_n(0, padding));
             positions.extend(0..ids.len() as u32);
-            positions.extend((start as u32..).take(1 + count));
+            positions.extend((self.query_start(ids.len())..).take(1 + count));
         }
         let x = Tensor::stack(&rows, 0)?; // [batch, longest, hidden]
         let most = counts.iter().copied().max().unwrap_or(0);
@@ -121,31 +106,20 @@ impl C3Encoder {
         Ok(counts.iter().enumerate().map(cut).collect::<candle_core::Result<_>>()?)
     }
 
-    /// Encodes the gathered pieces and hands them on.
-    fn flush(
-        &self,
-        pieces: &mut Vec<Piece>,
-        bank: &Bank,
-        request: &EncodeRequest,
-        sink: &mut dyn FnMut(Segment) -> ControlFlow<()>,
-    ) -> Result<()> {
-        let ids: Vec<&[u32]> = pieces.iter().map(|piece| piece.ids.as_slice()).collect();
-        let latents = self.latents(&ids, bank)?;
-        for (piece, latents) in pieces.drain(..).zip(latents) {
-            let (rows, dim) = latents.dims2()?;
-            let values = latents.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-            let segment = Segment {
-                latents: LatentTokens::from_f32(rows, dim, request.dtype, &values)?,
-                bytes: piece.bytes,
-                text_tokens: piece.ids.len() as u32,
-                hash: segment_hash(piece.text.as_bytes()),
-                fidelity: Fidelity::Unchecked,
-            };
-            if sink(segment).is_break() {
-                return Err(Error::Cancelled);
-            }
+    /// Position id of the first query's marker behind `tokens` text tokens.
+    pub(crate) fn query_start(&self, tokens: usize) -> u32 {
+        match self.config.query_positions {
+            QueryPositions::Contiguous => tokens as u32,
+            QueryPositions::Anchored => self.config.segment_tokens as u32,
         }
-        Ok(())
+    }
+
+    /// The bank's queries, `[queries, hidden]`, where it may read `segments`.
+    pub(crate) fn queries(&self, segments: &[&[u32]], bank: &Bank) -> Result<&Tensor> {
+        if let Some(ids) = segments.iter().find(|ids| ids.len() > bank.segment_tokens) {
+            return Err(Error::SegmentTooLong { tokens: ids.len(), most: bank.segment_tokens });
+        }
+        self.queries.get(&bank.ratio).ok_or(Error::ForeignBank(*bank))
     }
 }
 
@@ -176,23 +150,6 @@ impl Encoder for C3Encoder {
         request: &EncodeRequest,
         sink: &mut dyn FnMut(Segment) -> ControlFlow<()>,
     ) -> Result<SourceDigest> {
-        let bank = Bank::choose(&self.config, request.compression)?;
-        let batch = request.batch.unwrap_or((BATCH_TOKENS / bank.segment_tokens).clamp(1, 64));
-        if batch == 0 {
-            return Err(Error::EmptyBatch);
-        }
-        let options = SegmenterOptions { max_tokens: bank.segment_tokens, lossy: request.lossy };
-        let mut source = SourceHasher::new();
-        let mut pieces = Vec::with_capacity(batch);
-        for piece in Segmenter::new(text, &self.tokenizer, options)? {
-            let piece = piece?;
-            source.update(piece.text.as_bytes());
-            pieces.push(piece);
-            if pieces.len() == batch {
-                self.flush(&mut pieces, &bank, request, sink)?;
-            }
-        }
-        self.flush(&mut pieces, &bank, request, sink)?;
-        Ok(source.finish())
+        stream::encode(self, text, request, sink)
     }
 }

@@ -3,9 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod bank;
+mod banks;
 mod encoder;
 mod error;
+mod memory;
 mod segment;
+mod stream;
+mod window;
 
 pub use bank::Bank;
 pub use encoder::C3Encoder;

@@ -1,12 +1,13 @@
 //! The encoder on the built-in model: what must not change a latent, and what must be refused.
 
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use c3_core::{
     Compression, Dtype, EncodeRequest, Encoder, LatentContext, SegmentSource, segment_hash,
 };
-use c3_encoder::{Bank, C3Encoder, Error};
+use c3_encoder::{Bank, C3Encoder, Error, Segmenter, SegmenterOptions};
 use c3_nn::{Checkpoint, LoadOptions};
 
 fn encoder() -> C3Encoder {
@@ -156,4 +157,86 @@ fn a_sink_can_break_off() {
     });
     assert!(matches!(result, Err(Error::Cancelled)));
     assert_eq!(seen, 2);
+}
+
+/// Reads a text and then fails, or has a byte that is not UTF-8.
+fn broken(text: &str, io: bool) -> Box<dyn Read> {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("gone"))
+        }
+    }
+    let text = std::io::Cursor::new(text.as_bytes().to_vec());
+    match io {
+        true => Box::new(text.chain(Failing)),
+        false => Box::new(text.chain(&[0xFFu8][..])),
+    }
+}
+
+#[test]
+fn whole_batches_before_an_error_are_told_of() {
+    let (encoder, text) = (encoder(), text().repeat(12));
+    let whole = encoder.encode(&text, &request(8)).unwrap();
+    for io in [false, true] {
+        let options = SegmenterOptions { max_tokens: 256, lossy: false };
+        let pieces = Segmenter::new(broken(&text, io), encoder.tokenizer(), options).unwrap();
+        let readable = pieces.filter(Result::is_ok).count();
+        assert!(readable > 20, "{readable}");
+        for batch in [1, 3, 16, 1000] {
+            let mut told = Vec::new();
+            let request = EncodeRequest { batch: Some(batch), ..request(8) };
+            let result = encoder.encode_stream(&mut broken(&text, io), &request, &mut |segment| {
+                told.push(segment);
+                ControlFlow::Continue(())
+            });
+            match result {
+                Err(Error::Read(_)) if io => {}
+                Err(Error::InvalidUtf8 { offset }) if !io => assert_eq!(offset, text.len() as u64),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(told.len(), readable / batch * batch, "batch {batch}");
+            for (told, whole) in told.iter().zip(whole.segments()) {
+                assert_eq!((&told.bytes, told.hash), (&whole.bytes, whole.hash));
+            }
+        }
+    }
+}
+
+/// Batches are picked from a window; what comes out is what each segment gives alone.
+#[test]
+fn a_stream_equals_its_segments_alone() {
+    let (encoder, text) = (encoder(), text().repeat(16));
+    let bank = Bank::choose(encoder.config(), Compression::Ratio(16)).unwrap();
+    let options = SegmenterOptions { max_tokens: bank.segment_tokens, lossy: false };
+    let pieces = Segmenter::new(text.as_bytes(), encoder.tokenizer(), options).unwrap();
+    let context = encoder.encode(&text, &request(16)).unwrap();
+    let mut count = 0;
+    for (piece, segment) in pieces.map(Result::unwrap).zip(context.segments()) {
+        assert_eq!(piece.bytes, segment.bytes);
+        let alone = encoder.latents(&[&piece.ids], &bank).unwrap().remove(0);
+        let alone = alone.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let streamed = segment.latents.to_f32();
+        assert_eq!(alone.len(), streamed.len());
+        let largest = alone.iter().fold(0f32, |m, x| m.max(x.abs()));
+        let error = alone.iter().zip(&streamed).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+        assert!(error <= 1e-5 * largest, "off by {error} of {largest}");
+        count += 1;
+    }
+    assert!(count > 48 && count == context.segment_count());
+}
+
+/// The pool computes while the caller reads: neither may wait for the other, however few threads
+/// there are and whether or not the caller is one of them.
+#[test]
+fn one_thread_is_enough() {
+    let (encoder, text) = (encoder(), text().repeat(4));
+    let request = EncodeRequest { batch: Some(2), ..request(32) };
+    let outside = encoder.encode(&text, &request).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert!(pool.install(|| encoder.encode(&text, &request).unwrap()) == outside);
+    let both = pool.install(|| {
+        rayon::join(|| encoder.encode(&text, &request), || encoder.encode(&text, &request))
+    });
+    assert!(both.0.unwrap() == outside && both.1.unwrap() == outside);
 }

@@ -112,12 +112,13 @@ impl Checkpoint {
             },
         );
         visit("config", numbers.as_bytes());
-        let queries = self.decoder.iter().filter(|(name, ..)| name.starts_with("model.Q"));
-        for (name, shape, dtype, bytes) in encoder.iter().chain(queries) {
+        let mut named = |name: &str, shape: &[usize], dtype, bytes: &[u8]| {
             if name != "lm_head.weight" {
                 visit(&format!("{name} {shape:?} {dtype:?}"), bytes);
             }
-        }
+        };
+        encoder.visit(&|_| true, &mut named);
+        self.decoder.visit(&|name| name.starts_with("model.Q"), &mut named);
         self.tokenizer.visit_identity(visit);
         true
     }

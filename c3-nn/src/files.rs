@@ -1,10 +1,13 @@
 //! The files of a checkpoint: a folder on disk, or bytes that the program carries.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 use crate::{Error, Result};
 
@@ -23,6 +26,28 @@ impl std::ops::Deref for Bytes {
             Self::Mapped(map) => map,
             Self::Static(bytes) => bytes,
         }
+    }
+}
+
+impl Bytes {
+    /// Lets go of a range's pages, if the file is mapped; whoever reads it again finds the same
+    /// bytes. They would count as this process's memory otherwise.
+    pub fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Self::Mapped(map) = self
+            && !range.is_empty()
+            && range.end <= map.len()
+        {
+            // SAFETY: the map is shared, read-only and of a file: dropped pages come back from it
+            // with the same bytes, under every reference there is.
+            let dropped = unsafe {
+                map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len())
+            };
+            // It is advice: where it is not taken, more memory is used and all else is the same.
+            let _ = dropped;
+        }
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

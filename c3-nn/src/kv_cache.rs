@@ -74,6 +74,12 @@ impl KvCache {
         self.len += tokens;
     }
 
+    /// Forgets the positions from `len` on, for every row; more than are in use are no change. What
+    /// comes next takes their place.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     /// Takes row `row` out of the batch; the last row takes its place.
     ///
     /// # Errors

@@ -119,6 +119,14 @@ impl Matrix {
         }
     }
 
+    /// Bytes of memory that it takes.
+    pub fn byte_count(&self) -> u64 {
+        match &self.0 {
+            Kept::Plain(weight) => crate::qwen2::byte_count(weight),
+            Kept::Packed(weight, _) => weight.bytes() as u64,
+        }
+    }
+
     /// Where it computes.
     pub fn device(&self) -> &Device {
         match &self.0 {

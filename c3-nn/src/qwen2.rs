@@ -25,6 +25,10 @@ impl Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.weight.linear(x, None)
     }
+
+    fn byte_count(&self) -> u64 {
+        self.weight.byte_count()
+    }
 }
 
 /// Root-mean-square norm: `x / √(mean(x²) + eps) · weight`.
@@ -85,6 +89,9 @@ impl SelfAttention {
             Some((cache, layer)) => cache.append(layer, &k, &v)?,
             None => (k.transpose(1, 2)?, v.transpose(1, 2)?),
         };
+        if rows == 0 {
+            return Ok(x.narrow(1, 0, 0)?);
+        }
         let out = c3_kernels::attention(&q, &k, &v, &pass.attention)?; // [batch, rows, heads, head_dim]
         self.o_proj.forward(&out.reshape((batch, rows, self.heads * self.head_dim))?)
     }
@@ -142,6 +149,9 @@ impl Layer {
     ) -> Result<Tensor> {
         let attended =
             self.self_attn.forward(&self.input_layernorm.forward(x)?, rows, pass, cache)?;
+        if rows == 0 {
+            return Ok(attended);
+        }
         let x = (last_rows(x, rows)? + attended)?;
         let mixed = self.mlp.forward(&self.post_attention_layernorm.forward(&x)?)?;
         Ok((x + mixed)?)
@@ -245,6 +255,25 @@ impl Qwen2 {
         &self.config
     }
 
+    /// Bytes of memory that the weights take.
+    pub fn byte_count(&self) -> u64 {
+        let layer = |layer: &Layer| {
+            let (attn, mlp) = (&layer.self_attn, &layer.mlp);
+            attn.qkv_proj.byte_count()
+                + attn.o_proj.byte_count()
+                + mlp.gate_up_proj.byte_count()
+                + mlp.down_proj.byte_count()
+                + byte_count(&layer.input_layernorm.weight)
+                + byte_count(&layer.post_attention_layernorm.weight)
+        };
+        let head = match &self.lm_head {
+            Some(head) if !self.config.tie_word_embeddings => head.byte_count(),
+            _ => 0,
+        };
+        let layers = self.layers.iter().map(layer).sum::<u64>();
+        self.embed_tokens.byte_count() + layers + byte_count(&self.norm.weight) + head
+    }
+
     /// A cache for `batch` rows of at most `capacity` positions.
     ///
     /// # Errors
@@ -270,7 +299,8 @@ impl Qwen2 {
     ///   padding; empty where there is none.
     /// * `cache`: earlier positions to attend to; the new ones are added to it.
     ///
-    /// Returns `[batch, rows, hidden]`.
+    /// Returns `[batch, rows, hidden]`. With `rows` 0 the pass only fills the cache: of the last layer
+    /// it computes keys and values alone.
     ///
     /// # Errors
     /// Where the shapes don't fit together or the cache is full.
@@ -302,6 +332,9 @@ impl Qwen2 {
         }
         if let Some(cache) = &mut cache {
             cache.advance(tokens);
+        }
+        if rows == 0 {
+            return Ok(x);
         }
         self.norm.forward(&x)
     }
@@ -337,4 +370,9 @@ fn last_rows(x: &Tensor, rows: usize) -> Result<Tensor> {
         return Ok(x.clone());
     }
     Ok(x.narrow(1, tokens - rows, rows)?.contiguous()?)
+}
+
+/// Bytes of a tensor.
+pub(crate) fn byte_count(tensor: &Tensor) -> u64 {
+    (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64
 }

@@ -24,6 +24,12 @@ impl Stacked {
         Self { matrices, bias, ends: ends.collect() }
     }
 
+    /// Bytes of memory that it takes.
+    pub fn byte_count(&self) -> u64 {
+        let matrices = self.matrices.iter().map(Matrix::byte_count).sum::<u64>();
+        matrices + self.bias.as_ref().map_or(0, crate::qwen2::byte_count)
+    }
+
     /// Some of the parts side by side: `[.., in]` → `[.., out of these parts]`.
     pub fn forward(&self, x: &Tensor, parts: Range<usize>) -> Result<Tensor> {
         let start = |part: usize| part.checked_sub(1).map_or(0, |before| self.ends[before]);

@@ -1,16 +1,15 @@
 //! Weights in safetensors files: one, or many shards with an index.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use c3_kernels::{Activations, PackedMatrix};
+use c3_kernels::Activations;
 use candle_core::{DType, Device, Tensor};
-use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use crate::files::{Bytes, Files};
-use crate::stacked::Stacked;
-use crate::{Error, Matrix, Result};
+use crate::{Error, Matrix, Result, read};
 
 /// The number format that weight matrices are kept in. Norms and biases are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +48,7 @@ struct Entry {
     shard: usize,
     dtype: Dtype,
     shape: Vec<usize>,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
 }
 
 /// The tensors of one model, still in their files.
@@ -58,6 +57,9 @@ pub struct Weights {
     names: Vec<String>, // of the shards, for messages
     tensors: BTreeMap<String, Entry>,
 }
+
+/// Told of a tensor: its name, shape, number format and bytes.
+type VisitTensor<'a> = dyn FnMut(&str, &[usize], Dtype, &[u8]) + 'a;
 
 #[derive(Deserialize)]
 struct Index {
@@ -123,12 +125,14 @@ impl Weights {
         Ok(())
     }
 
-    /// Names, shapes, dtypes and bytes of all tensors, in the order of their names.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[usize], Dtype, &[u8])> {
-        self.tensors.iter().map(|(name, entry)| {
-            let bytes = &self.shards[entry.shard][entry.range.clone()];
-            (name.as_str(), entry.shape.as_slice(), entry.dtype, bytes)
-        })
+    /// Names, shapes, dtypes and bytes of the tensors that are `wanted`, in the order of their names;
+    /// their pages are let go of behind it.
+    pub(crate) fn visit(&self, wanted: &dyn Fn(&str) -> bool, visit: &mut VisitTensor<'_>) {
+        for (name, entry) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
+            let bytes = &self.shards[entry.shard];
+            visit(name, &entry.shape, entry.dtype, &bytes[entry.range.clone()]);
+            bytes.release(entry.range.clone());
+        }
     }
 
     /// Bytes of all tensors together.
@@ -154,84 +158,17 @@ impl Weights {
     /// # Errors
     /// As [`matrix`](Self::matrix).
     pub fn table(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
-        let tensor = self.read(name, shape)?;
         let dtype = match options.dtype {
-            WeightDtype::F32 => DType::F32,
-            WeightDtype::F16 => DType::F16,
-            WeightDtype::Bf16 => DType::BF16,
-            WeightDtype::Stored => tensor.dtype(),
-            WeightDtype::Auto if tensor.dtype() == DType::BF16 => DType::BF16,
-            WeightDtype::Auto => DType::F32,
+            WeightDtype::F32 => Some(DType::F32),
+            WeightDtype::F16 => Some(DType::F16),
+            WeightDtype::Bf16 => Some(DType::BF16),
+            WeightDtype::Stored => None,
+            WeightDtype::Auto => match self.find(name, shape)?.1 {
+                DType::BF16 => None,
+                _ => Some(DType::F32),
+            },
         };
-        Ok(tensor.to_dtype(dtype)?.to_device(&options.device)?.into())
-    }
-
-    /// Several linear layers of `width` inputs as one: for each its name and number of outputs.
-    pub(crate) fn stacked(
-        &self,
-        parts: &[(String, usize)],
-        width: usize,
-        bias: bool,
-        options: &LoadOptions,
-    ) -> Result<Stacked> {
-        let outs: Vec<usize> = parts.iter().map(|(_, out)| *out).collect();
-        let names: Vec<(String, usize)> =
-            parts.iter().map(|(name, out)| (format!("{name}.weight"), *out)).collect();
-        let mut packs = Vec::new();
-        for (name, out) in &names {
-            packs.push(self.packs(name, &[*out, width], options)?);
-        }
-        let aligned = outs.iter().all(|out| out.is_multiple_of(16));
-        let matrices = if aligned && packs.iter().all(|&packs| packs) {
-            vec![Matrix::packed(self.pack(&names, width)?, options.activations)]
-        } else {
-            let each = names.iter().map(|(name, out)| self.matrix(name, &[*out, width], options));
-            Matrix::stack(each.collect::<Result<_>>()?)?
-        };
-        let bias = match bias {
-            true => {
-                let each = parts
-                    .iter()
-                    .map(|(name, out)| self.f32(&format!("{name}.bias"), &[*out], options));
-                Some(Tensor::cat(&each.collect::<Result<Vec<_>>>()?, 0)?)
-            }
-            false => None,
-        };
-        Ok(Stacked::new(matrices, bias, &outs))
-    }
-
-    /// Whether this matrix is to be packed.
-    fn packs(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<bool> {
-        let (_, dtype) = self.find(name, shape)?;
-        let wanted = match options.dtype {
-            WeightDtype::Bf16 => true,
-            WeightDtype::Stored | WeightDtype::Auto => dtype == DType::BF16,
-            WeightDtype::F32 | WeightDtype::F16 => false,
-        };
-        Ok(wanted && options.device.is_cpu())
-    }
-
-    /// Packs matrices of `width` columns, given by their names and numbers of rows, as one below the
-    /// other. Rows go from the file to their place with no copy of the whole between.
-    fn pack(&self, parts: &[(String, usize)], width: usize) -> Result<PackedMatrix> {
-        let mut sources = Vec::new();
-        for (name, rows) in parts {
-            let (entry, dtype) = self.find(name, &[*rows, width])?;
-            sources.push((*rows, dtype, &self.shards[entry.shard][entry.range.clone()]));
-        }
-        let rows = sources.iter().map(|(rows, ..)| rows).sum();
-        let packed = PackedMatrix::pack([rows, width], |mut row, to| {
-            for &(rows, dtype, bytes) in &sources {
-                if row < rows {
-                    let size = bytes.len() / rows;
-                    round_row(dtype, &bytes[row * size..(row + 1) * size], to);
-                    break;
-                }
-                row -= rows;
-            }
-            Ok::<_, candle_core::Error>(())
-        })?;
-        Ok(packed)
+        Ok(self.read(name, shape, dtype)?.to_device(&options.device)?.into())
     }
 
     /// A tensor of `shape` in f32: a norm, a bias, the context queries.
@@ -239,13 +176,35 @@ impl Weights {
     /// # Errors
     /// As [`matrix`](Self::matrix).
     pub fn f32(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
-        Ok(self.read(name, shape)?.to_dtype(DType::F32)?.to_device(&options.device)?)
+        Ok(self.read(name, shape, Some(DType::F32))?.to_device(&options.device)?)
     }
 
-    fn read(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+    /// The number format that a tensor is stored in.
+    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|entry| entry.dtype)
+    }
+
+    /// Bytes of tensors that the program carries, and that stay in memory once they are read. Pages of
+    /// a mapped file don't.
+    pub fn carried_bytes(&self) -> u64 {
+        let carried = |bytes: &&Bytes| matches!(bytes, Bytes::Static(_));
+        self.shards.iter().filter(carried).map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// A tensor in `dtype`, or as it is stored.
+    fn read(&self, name: &str, shape: &[usize], dtype: Option<DType>) -> Result<Tensor> {
+        let (stored, bytes, range) = self.stored(name, shape)?;
+        read::tensor(bytes, &range, stored, dtype.unwrap_or(stored), shape)
+    }
+
+    /// A tensor's number format, the file that it is in, and where.
+    pub(crate) fn stored(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<(DType, &Bytes, Range<usize>)> {
         let (entry, dtype) = self.find(name, shape)?;
-        let bytes = &self.shards[entry.shard][entry.range.clone()];
-        Ok(Tensor::from_raw_buffer(bytes, dtype, shape, &Device::Cpu)?)
+        Ok((dtype, &self.shards[entry.shard], entry.range.clone()))
     }
 
     /// A tensor that must have this shape and floats of some kind.
@@ -276,26 +235,5 @@ impl Weights {
             }
         };
         Ok((entry, dtype))
-    }
-}
-
-/// A row of stored floats in bf16, rounded where they are more exact.
-fn round_row(dtype: DType, bytes: &[u8], to: &mut [bf16]) {
-    match dtype {
-        DType::F32 => {
-            for (from, to) in bytes.as_chunks::<4>().0.iter().zip(to) {
-                *to = bf16::from_f32(f32::from_le_bytes(*from));
-            }
-        }
-        DType::F16 => {
-            for (from, to) in bytes.as_chunks::<2>().0.iter().zip(to) {
-                *to = bf16::from_f32(f16::from_le_bytes(*from).to_f32());
-            }
-        }
-        _ => {
-            for (from, to) in bytes.as_chunks::<2>().0.iter().zip(to) {
-                *to = bf16::from_le_bytes(*from);
-            }
-        }
     }
 }

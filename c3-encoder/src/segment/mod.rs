@@ -11,6 +11,7 @@ use c3_nn::Tokenizer;
 
 use crate::{Error, Result};
 use reader::TextReader;
+pub(crate) use region::bytes_at_once;
 use region::{Region, SLACK};
 
 /// The fewest tokens a segment may be limited to. One character is at most 12 bytes after NFC

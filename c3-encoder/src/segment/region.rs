@@ -15,6 +15,11 @@ const BYTES_PER_TOKEN: usize = 64;
 /// surroundings. A piece is only cut where this many more tokens than fit are known.
 pub(super) const SLACK: usize = 32;
 
+/// Bytes of text that are tokenised at once, for segments of `max_tokens`.
+pub(crate) fn bytes_at_once(max_tokens: usize) -> usize {
+    max_tokens.saturating_mul(BYTES_PER_TOKEN)
+}
+
 /// Text from the end of the last piece on.
 ///
 /// It is tokenised in one go to see how much text fits in a piece. Those tokens are an estimate:
@@ -44,7 +49,7 @@ impl Region {
         max_tokens: usize,
     ) -> Result<()> {
         let wanted = max_tokens.saturating_add(SLACK);
-        let mut bytes = max_tokens.saturating_mul(BYTES_PER_TOKEN);
+        let mut bytes = bytes_at_once(max_tokens);
         while !self.last && self.known_tokens() < wanted {
             self.text.drain(..self.at);
             self.at = 0;

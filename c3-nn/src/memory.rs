@@ -1,0 +1,107 @@
+//! How much memory a model takes: computed from its shape, before anything is loaded.
+//!
+//! All sums saturate: a shape or a batch that no memory holds gives a number that none has.
+
+use c3_kernels::PackedMatrix;
+use safetensors::Dtype;
+
+use crate::{LoadOptions, Qwen2Config, WeightDtype, Weights};
+
+const F32: u64 = size_of::<f32>() as u64;
+
+impl WeightDtype {
+    /// Bytes that a weight matrix `[out, in]` takes in memory; `stored` is its format in the file.
+    /// The one place to say what a way of keeping weights costs.
+    fn matrix_bytes(self, [out, into]: [usize; 2], stored: Dtype) -> u64 {
+        let of_value = match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Bf16 => return PackedMatrix::bytes_for([out, into]),
+            Self::Stored | Self::Auto if stored == Dtype::BF16 => {
+                return PackedMatrix::bytes_for([out, into]);
+            }
+            Self::Stored => stored.bitsize() as u64 / 8,
+            Self::Auto => 4,
+        };
+        product([out, into]).saturating_mul(of_value)
+    }
+}
+
+impl Weights {
+    /// Bytes that these matrices, named and `[out, in]`, take as [`Weights::matrix`] keeps them. Those
+    /// that the file lacks are counted as bf16: whoever loads them is told.
+    pub fn matrix_bytes<'a>(
+        &self,
+        matrices: impl IntoIterator<Item = (&'a str, [usize; 2])>,
+        options: &LoadOptions,
+    ) -> u64 {
+        let bytes = |(name, shape)| {
+            options.dtype.matrix_bytes(shape, self.dtype(name).unwrap_or(Dtype::BF16))
+        };
+        matrices.into_iter().map(bytes).fold(0, u64::saturating_add)
+    }
+}
+
+impl Qwen2Config {
+    /// Bytes of the model's weights once they are loaded, with its head or without.
+    pub fn weight_bytes(&self, weights: &Weights, options: &LoadOptions, head: bool) -> u64 {
+        let (hidden, wide) = (self.hidden_size, self.intermediate_size);
+        let kv = self.num_key_value_heads * self.head_dim();
+        let layer = [
+            ("self_attn.q_proj", [hidden, hidden]),
+            ("self_attn.k_proj", [kv, hidden]),
+            ("self_attn.v_proj", [kv, hidden]),
+            ("self_attn.o_proj", [hidden, hidden]),
+            ("mlp.gate_proj", [wide, hidden]),
+            ("mlp.up_proj", [wide, hidden]),
+            ("mlp.down_proj", [hidden, wide]),
+        ];
+        // A layer is like any other; asking for each by name would cost more than it tells.
+        let names = layer.map(|(name, shape)| (format!("model.layers.0.{name}.weight"), shape));
+        let named = names.iter().map(|(name, shape)| (name.as_str(), *shape));
+        let of_layer = weights.matrix_bytes(named, options);
+        let vocabulary = [self.vocab_size, hidden];
+        let outer = [("model.embed_tokens.weight", vocabulary), ("lm_head.weight", vocabulary)];
+        let outer = &outer[..if head && !self.tie_word_embeddings { 2 } else { 1 }];
+        // Norms and biases.
+        let vectors = product([self.num_hidden_layers, 3 * hidden + 2 * kv]) + hidden as u64;
+        of_layer
+            .saturating_mul(self.num_hidden_layers as u64)
+            .saturating_add(weights.matrix_bytes(outer.iter().copied(), options))
+            .saturating_add(vectors.saturating_mul(F32))
+    }
+
+    /// Bytes of a [`KvCache`](crate::KvCache) for each row and position.
+    pub fn kv_bytes(&self) -> u64 {
+        let heads = 2 * self.num_key_value_heads as u64 * self.head_dim() as u64;
+        heads.saturating_mul(self.num_hidden_layers as u64).saturating_mul(F32)
+    }
+
+    /// Bytes that [`Qwen2::forward_embeds`](crate::Qwen2::forward_embeds) works with for `tokens`
+    /// tokens of all rows together, at its peak: the embeddings it is given included, weights and
+    /// cache not.
+    pub fn pass_bytes(&self, tokens: usize) -> u64 {
+        // In the feed-forward network: gate, up and their product; beside them the embeddings, twice,
+        // the residual before and after attention, and the normed input. What attention worked with
+        // (its input, q and k with and without their angles, v, the result, its projection) is
+        // free again by then, but the allocator has it: about as much as is not used again is
+        // counted, as measured.
+        const HELD: u64 = 5;
+        const LEFT_BY_ATTENTION: u64 = 3;
+        const WIDE: u64 = 3;
+        let values = (HELD + LEFT_BY_ATTENTION) * self.hidden_size as u64
+            + WIDE * self.intermediate_size as u64;
+        // Cosines and sines.
+        let values = values + self.head_dim() as u64;
+        values.saturating_mul(tokens as u64).saturating_mul(F32)
+    }
+
+    /// Bytes of the logits of `rows` rows.
+    pub fn logits_bytes(&self, rows: usize) -> u64 {
+        product([self.vocab_size, rows]).saturating_mul(F32)
+    }
+}
+
+fn product([a, b]: [usize; 2]) -> u64 {
+    (a as u64).saturating_mul(b as u64)
+}
