@@ -33,7 +33,7 @@ fn random_weights() {
     let answer = ask(json!({ "work": "encode", "tokens": 40 }));
     assert_eq!(answer.tokens, Some(40));
 
-    let answer = ask(json!({ "work": "decode", "batch": 3, "tokens": 5 }));
+    let answer = ask(json!({ "work": "decode", "batch": 3, "prompt": 7, "tokens": 5 }));
     assert_eq!(answer.tokens, Some(15));
     // Each of five steps reads all but the embedding; norms, biases and the bridge are few.
     let read = 5 * (random.decoder_bytes() - 2 * 8192 * 256);
@@ -41,7 +41,7 @@ fn random_weights() {
     assert!(found.abs_diff(read) * 50 < read, "{found} bytes, expected about {read}");
 
     // More positions than logits are held of.
-    let answer = ask(json!({ "work": "verify", "tokens": 150 }));
+    let answer = ask(json!({ "work": "verify", "prompt": 4, "tokens": 150 }));
     assert_eq!(answer.tokens, Some(150));
 
     let answer = ask(json!({ "work": "gemm", "rows": 9 }));
@@ -85,7 +85,7 @@ fn what_makes_no_sense_is_refused() {
         r#"{"work": "encode", "tokens": 8, "batch": 1}"#,
         // Longer than the model's segments.
         r#"{"work": "encode", "tokens": 257}"#,
-        r#"{"work": "decode", "batch": 0, "tokens": 1}"#,
+        r#"{"work": "decode", "batch": 0, "prompt": 4, "tokens": 1}"#,
         r#"{"work": "bandwidth", "bytes": 0}"#,
         r#"{"work": "roundtrip", "file": "/nowhere", "ratio": 4, "batch": null}"#,
     ] {

@@ -17,12 +17,16 @@ pub enum Request {
     Decode {
         /// Segments side by side.
         batch: usize,
+        /// Positions before the first token: latents and what stands around them.
+        prompt: usize,
         /// Tokens that each gets.
         tokens: usize,
     },
     /// The decoder's greedy choice at each token of a text that is given to it as a whole.
     Verify {
-        /// Tokens of text; the prompt comes on top.
+        /// Positions before the text.
+        prompt: usize,
+        /// Tokens of text.
         tokens: usize,
     },
     /// `x wᵀ` with the first `gate_proj` of the encoder, `[ffn, hidden]`.

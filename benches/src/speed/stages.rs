@@ -6,12 +6,12 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use c3_core::Compression;
 use c3_encoder::{Bank, C3Encoder};
-use c3_nn::{C3Config, Checkpoint, Qwen2, Qwen2Config, WeightDtype};
+use c3_nn::{Qwen2, Qwen2Config};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::Answer;
 use super::greedy::likeliest;
-use super::{Answer, Worker};
 
 /// Positions whose logits are held at a time.
 const LOGIT_ROWS: usize = 128;
@@ -30,18 +30,16 @@ pub(super) fn encode(encoder: &C3Encoder, tokens: usize) -> Result<Answer> {
     Ok(Answer { seconds, tokens: Some(tokens as u64), ..Answer::default() })
 }
 
-/// Positions of the model's own prompt around as many latents as a full segment has.
-fn prompt_length(checkpoint: &Checkpoint) -> Result<usize> {
-    let config: &C3Config = checkpoint.config();
-    let prompt = config.prompt.ids(checkpoint.tokenizer(), None)?;
-    Ok(prompt.before.len() + config.latent_tokens + prompt.after.len())
-}
-
-pub(super) fn decode(worker: &mut Worker, batch: usize, tokens: usize) -> Result<Answer> {
-    ensure!(batch > 0 && tokens > 0, "a batch of {batch} with {tokens} tokens each");
-    let prompt = prompt_length(worker.checkpoint()?)?;
-    let bytes = step_bytes(worker)? * tokens as f64;
-    let model = worker.language_model()?;
+/// `step_bytes`: what each step reads.
+pub(super) fn decode(
+    model: &Qwen2,
+    [batch, prompt, tokens]: [usize; 3],
+    step_bytes: f64,
+) -> Result<Answer> {
+    ensure!(
+        batch > 0 && prompt > 0 && tokens > 0,
+        "{batch} segments, {prompt} positions of prompt and {tokens} tokens, expected at least 1"
+    );
     let mut cache = model.kv_cache(batch, prompt + tokens)?;
     let read = ids(batch * prompt, model.config().vocab_size);
     let x = model.embed(&read)?.reshape((batch, prompt, ()))?;
@@ -58,13 +56,13 @@ pub(super) fn decode(worker: &mut Worker, batch: usize, tokens: usize) -> Result
     }
     let seconds = start.elapsed().as_secs_f64();
     black_box(last);
+    let bytes = Some((step_bytes * tokens as f64) as u64);
     let tokens = Some((batch * tokens) as u64);
-    Ok(Answer { seconds, tokens, bytes: Some(bytes as u64), ..Answer::default() })
+    Ok(Answer { seconds, tokens, bytes, ..Answer::default() })
 }
 
-pub(super) fn verify(worker: &mut Worker, tokens: usize) -> Result<Answer> {
-    let prompt = prompt_length(worker.checkpoint()?)?;
-    let model: &Qwen2 = worker.language_model()?;
+pub(super) fn verify(model: &Qwen2, prompt: usize, tokens: usize) -> Result<Answer> {
+    ensure!(prompt > 0, "a prompt of no positions");
     let read = ids(prompt + tokens, model.config().vocab_size);
     let positions: Vec<u32> = (0..read.len() as u32).collect();
     let start = Instant::now();
@@ -80,30 +78,12 @@ pub(super) fn verify(worker: &mut Worker, tokens: usize) -> Result<Answer> {
     Ok(Answer { seconds, tokens: Some(tokens as u64), ..Answer::default() })
 }
 
-/// Bytes of the matrices that a step of decoding reads, one row of the embedding aside.
-fn step_bytes(worker: &mut Worker) -> Result<f64> {
-    let dtype = worker.options.dtype;
-    let checkpoint = worker.checkpoint()?;
-    let config = &checkpoint.config().decoder;
-    let each = match dtype {
-        WeightDtype::F32 => 4.0,
-        WeightDtype::F16 | WeightDtype::Bf16 => 2.0,
-        // As the files have them on average: all their bytes by all their values.
-        WeightDtype::Stored => {
-            let embedding = if config.tie_word_embeddings { 0 } else { embedding(config) };
-            checkpoint.decoder().byte_count() as f64 / (matrices(config) + embedding) as f64
-        }
-    };
-    Ok(matrices(config) as f64 * each)
-}
-
-fn embedding(config: &Qwen2Config) -> usize {
-    config.vocab_size * config.hidden_size
-}
-
-/// Values of all matrices of the layers and of the head.
-fn matrices(config: &Qwen2Config) -> usize {
+/// Values of the matrices that a step of decoding reads (one row of the embedding aside), and of
+/// all there are.
+pub(super) fn matrices(config: &Qwen2Config) -> (usize, usize) {
     let (hidden, kv) = (config.hidden_size, config.num_key_value_heads * config.head_dim());
     let layer = 2 * hidden * hidden + 2 * kv * hidden + 3 * config.intermediate_size * hidden;
-    config.num_hidden_layers * layer + embedding(config)
+    let embedding = config.vocab_size * hidden;
+    let read = config.num_hidden_layers * layer + embedding;
+    (read, if config.tie_word_embeddings { read } else { read + embedding })
 }

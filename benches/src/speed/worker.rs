@@ -1,19 +1,19 @@
 //! Holds what has been loaded and hands out the work.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use c3_decoder::C3Decoder;
 use c3_encoder::C3Encoder;
-use c3_nn::{Checkpoint, LoadOptions, Matrix, Qwen2};
+use c3_nn::{Checkpoint, LoadOptions, Matrix, Qwen2, WeightDtype};
 
 use super::{Answer, Request, StageName, bandwidth, kernels, stages, text};
 
 /// A worker for one checkpoint; parts of it are loaded when a request first needs them.
 pub struct Worker {
     model: PathBuf,
-    pub(super) options: LoadOptions,
+    options: LoadOptions,
     checkpoint: Option<Checkpoint>,
     encoder: Option<C3Encoder>,
     decoder: Option<C3Decoder>,
@@ -45,8 +45,13 @@ impl Worker {
     pub fn answer(&mut self, request: &Request) -> Result<Answer> {
         match *request {
             Request::Encode { tokens } => stages::encode(self.encoder()?, tokens),
-            Request::Decode { batch, tokens } => stages::decode(self, batch, tokens),
-            Request::Verify { tokens } => stages::verify(self, tokens),
+            Request::Decode { batch, prompt, tokens } => {
+                let bytes = self.step_bytes()?;
+                stages::decode(self.language_model()?, [batch, prompt, tokens], bytes)
+            }
+            Request::Verify { prompt, tokens } => {
+                stages::verify(self.language_model()?, prompt, tokens)
+            }
             Request::Gemm { rows } => kernels::gemm(self.gate()?, rows),
             Request::Attention { queries, keys, heads, kv_heads, head_dim } => {
                 kernels::attention([queries, keys], [heads, kv_heads], head_dim)
@@ -65,10 +70,6 @@ impl Worker {
         }
     }
 
-    pub(super) fn checkpoint(&mut self) -> Result<&Checkpoint> {
-        open(&mut self.checkpoint, &self.model)
-    }
-
     fn encoder(&mut self) -> Result<&C3Encoder> {
         let checkpoint = open(&mut self.checkpoint, &self.model)?;
         once(&mut self.encoder, || Ok(C3Encoder::load(checkpoint, &self.options)?))
@@ -79,12 +80,26 @@ impl Worker {
         once(&mut self.decoder, || Ok(C3Decoder::load(checkpoint, &self.options)?))
     }
 
-    pub(super) fn language_model(&mut self) -> Result<&Qwen2> {
+    fn language_model(&mut self) -> Result<&Qwen2> {
         let checkpoint = open(&mut self.checkpoint, &self.model)?;
         once(&mut self.language_model, || {
             let config = &checkpoint.config().decoder;
             Ok(Qwen2::load(config, checkpoint.decoder(), &self.options)?)
         })
+    }
+
+    /// Bytes of the matrices that a step of decoding reads.
+    fn step_bytes(&mut self) -> Result<f64> {
+        let checkpoint = open(&mut self.checkpoint, &self.model)?;
+        let config = &checkpoint.config().decoder;
+        let (read, kept) = stages::matrices(config);
+        let each = match self.options.dtype {
+            WeightDtype::F32 => 4.0,
+            WeightDtype::F16 | WeightDtype::Bf16 => 2.0,
+            // As the files have them on average: all their bytes by all their values.
+            WeightDtype::Stored => checkpoint.decoder().byte_count() as f64 / kept as f64,
+        };
+        Ok(read as f64 * each)
     }
 
     fn gate(&mut self) -> Result<&Matrix> {
@@ -115,7 +130,7 @@ impl Worker {
     }
 }
 
-fn open<'a>(place: &'a mut Option<Checkpoint>, model: &std::path::Path) -> Result<&'a Checkpoint> {
+fn open<'a>(place: &'a mut Option<Checkpoint>, model: &Path) -> Result<&'a Checkpoint> {
     once(place, || Ok(Checkpoint::open(model)?))
 }
 
