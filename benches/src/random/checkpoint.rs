@@ -89,9 +89,7 @@ impl RandomCheckpoint {
         let decoder = [self.decoder_tensors(), self.bridge_tensors()].concat();
         self.write_shards(folder, &decoder, progress)?;
 
-        // A temporary folder is its owner's alone; this one becomes a folder like any other.
-        #[cfg(unix)]
-        fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        for_everyone(folder, 0o755)?;
         fs::rename(folder, out).with_context(|| format!("can't move to {}", out.display()))?;
         // There is nothing left to remove at the old name.
         let _ = partial.keep();
@@ -114,8 +112,10 @@ impl RandomCheckpoint {
             };
             let views = shard.iter().map(|tensor| (&tensor.name, Lazy { tensor, progress }));
             let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-            safetensors::serialize_to_file(views, Some(metadata), &folder.join(&name))
+            let path = folder.join(&name);
+            safetensors::serialize_to_file(views, Some(metadata), &path)
                 .with_context(|| format!("can't write {name}"))?;
+            for_everyone(&path, 0o644)?;
             map.extend(shard.iter().map(|tensor| (tensor.name.clone(), json!(name))));
         }
         if shards.len() > 1 {
@@ -142,6 +142,15 @@ impl RandomCheckpoint {
 
 fn total(tensors: &[RandomTensor]) -> u64 {
     tensors.iter().map(RandomTensor::bytes).sum()
+}
+
+/// What is temporary at first is its owner's alone; this makes it like any other.
+pub(super) fn for_everyone(path: &Path, mode: u32) -> Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+    Ok(())
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<()> {

@@ -10,6 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use clap::ValueEnum;
 use rayon::prelude::*;
 
+use super::checkpoint::for_everyone;
 use super::configs::{MAX_POSITIONS, RMS_NORM_EPS, ROPE_THETA};
 use super::tensors::RandomTensor;
 use super::{RandomCheckpoint, Stage};
@@ -87,8 +88,7 @@ impl RandomCheckpoint {
         gguf_file::write(&mut writer, &metadata, &tensors)?;
         writer.flush()?;
         let file = writer.into_inner()?;
-        #[cfg(unix)]
-        file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        for_everyone(file.path(), 0o644)?;
         file.persist_noclobber(out).with_context(|| format!("can't move to {}", out.display()))?;
         Ok(())
     }
