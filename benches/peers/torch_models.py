@@ -1,0 +1,69 @@
+"""Both stages of a C3 checkpoint as transformers' Qwen2."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Model
+from transformers.utils import logging
+
+logging.set_verbosity_error()  # A decoder's files hold tensors that a Qwen2 doesn't have.
+logging.disable_progress_bar()
+
+DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass
+class Models:
+    """A checkpoint; its stages are loaded when first asked for."""
+
+    folder: Path
+    dtype: torch.dtype
+
+    def __post_init__(self) -> None:
+        self.config: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
+        encoder = self.folder / "llm1" / "config.json"
+        self.encoder_fields: dict[str, Any] = json.loads(encoder.read_text())
+        self._encoder: Qwen2Model | None = None
+        self._decoder: Qwen2ForCausalLM | None = None
+
+    @property
+    def encoder(self) -> Qwen2Model:
+        """The encoder without a head."""
+        if self._encoder is None:
+            self._encoder = self.load_encoder()
+        return self._encoder
+
+    @property
+    def decoder(self) -> Qwen2ForCausalLM:
+        """The decoder's language model."""
+        if self._decoder is None:
+            self._decoder = self.load_decoder()
+        return self._decoder
+
+    def load_encoder(self) -> Qwen2Model:
+        """The encoder, read anew."""
+        folder = self.folder / "llm1"
+        return Qwen2Model.from_pretrained(folder, **self._options()).eval()
+
+    def load_decoder(self) -> Qwen2ForCausalLM:
+        """The decoder's language model, read anew."""
+        fields = {name: value for name, value in self.config.items() if name != "model_type"}
+        config = Qwen2Config(**fields)
+        options = self._options()
+        return Qwen2ForCausalLM.from_pretrained(self.folder, config=config, **options).eval()
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One of the decoder's tensors that a Qwen2 doesn't have."""
+        index = self.folder / "model.safetensors.index.json"
+        file = "model.safetensors"
+        if index.exists():
+            file = json.loads(index.read_text())["weight_map"][name]
+        with safe_open(self.folder / file, framework="pt") as weights:
+            return weights.get_tensor(name).to(self.dtype)
+
+    def _options(self) -> dict[str, Any]:
+        return {"dtype": self.dtype, "attn_implementation": "sdpa", "local_files_only": True}

@@ -1,0 +1,89 @@
+//! Encoding, decoding and verifying random ids.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use c3_core::Compression;
+use c3_encoder::{Bank, C3Encoder};
+use c3_nn::{Qwen2, Qwen2Config};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Answer;
+use super::greedy::likeliest;
+
+/// Positions whose logits are held at a time.
+const LOGIT_ROWS: usize = 128;
+
+fn ids(count: usize, vocab: usize) -> Vec<u32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(count as u64);
+    (0..count).map(|_| rng.random_range(0..vocab as u32)).collect()
+}
+
+pub(super) fn encode(encoder: &C3Encoder, tokens: usize) -> Result<Answer> {
+    let bank = Bank::choose(encoder.config(), Compression::Default)?;
+    let ids = ids(tokens, encoder.config().encoder.vocab_size);
+    let start = Instant::now();
+    black_box(encoder.latents(&[&ids], &bank)?);
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Answer { seconds, tokens: Some(tokens as u64), ..Answer::default() })
+}
+
+/// `step_bytes`: what each step reads.
+pub(super) fn decode(
+    model: &Qwen2,
+    [batch, prompt, tokens]: [usize; 3],
+    step_bytes: f64,
+) -> Result<Answer> {
+    ensure!(
+        batch > 0 && prompt > 0 && tokens > 0,
+        "{batch} segments, {prompt} positions of prompt and {tokens} tokens, expected at least 1"
+    );
+    let mut cache = model.kv_cache(batch, prompt + tokens)?;
+    let read = ids(batch * prompt, model.config().vocab_size);
+    let x = model.embed(&read)?.reshape((batch, prompt, ()))?;
+    let positions: Vec<u32> = (0..batch).flat_map(|_| 0..prompt as u32).collect();
+    let hidden = model.forward_embeds(&x, &positions, &[], Some(&mut cache), 1)?;
+    let mut last = likeliest(&model.logits(&hidden.squeeze(1)?)?)?;
+
+    let start = Instant::now();
+    for step in 0..tokens {
+        let x = model.embed(&last)?.unsqueeze(1)?; // [batch, 1, hidden]
+        let positions = vec![(prompt + step) as u32; batch];
+        let hidden = model.forward_embeds(&x, &positions, &[], Some(&mut cache), 1)?;
+        last = likeliest(&model.logits(&hidden.squeeze(1)?)?)?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    black_box(last);
+    let bytes = Some((step_bytes * tokens as f64) as u64);
+    let tokens = Some((batch * tokens) as u64);
+    Ok(Answer { seconds, tokens, bytes, ..Answer::default() })
+}
+
+pub(super) fn verify(model: &Qwen2, prompt: usize, tokens: usize) -> Result<Answer> {
+    ensure!(prompt > 0, "a prompt of no positions");
+    let read = ids(prompt + tokens, model.config().vocab_size);
+    let positions: Vec<u32> = (0..read.len() as u32).collect();
+    let start = Instant::now();
+    let x = model.embed(&read)?.unsqueeze(0)?;
+    // From the last token of the prompt, which foretells the first of the text, to the last of
+    // the text, which foretells the stop token.
+    let hidden = model.forward_embeds(&x, &positions, &[], None, tokens + 1)?.squeeze(0)?;
+    for row in (0..=tokens).step_by(LOGIT_ROWS) {
+        let rows = hidden.narrow(0, row, LOGIT_ROWS.min(tokens + 1 - row))?;
+        black_box(likeliest(&model.logits(&rows)?)?);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Answer { seconds, tokens: Some(tokens as u64), ..Answer::default() })
+}
+
+/// Values of the matrices that a step of decoding reads (one row of the embedding aside), and of
+/// all there are.
+pub(super) fn matrices(config: &Qwen2Config) -> (usize, usize) {
+    let (hidden, kv) = (config.hidden_size, config.num_key_value_heads * config.head_dim());
+    let layer = 2 * hidden * hidden + 2 * kv * hidden + 3 * config.intermediate_size * hidden;
+    let embedding = config.vocab_size * hidden;
+    let read = config.num_hidden_layers * layer + embedding;
+    (read, if config.tie_word_embeddings { read } else { read + embedding })
+}
