@@ -43,7 +43,7 @@ class Works:
         last.sum().item()
         return {"seconds": time.perf_counter() - start, "tokens": batch * tokens}
 
-    def verify(self, prompt: int, tokens: int) -> Answer:
+    def verify(self, tokens: int, prompt: int = 64) -> Answer:
         """The greedy choice at each token of a text that is given as a whole."""
         model = self.models.decoder
         ids = _ids((1, prompt + tokens), model.config.vocab_size)

@@ -74,7 +74,7 @@ def works(models: Models, builtin_dtype: str) -> list[Work]:
     encode = {"work": "encode", "tokens": tokens}
     decode = {"work": "decode", "batch": 1, "prompt": PROMPT, "tokens": steps}
     decode_batch = decode | {"batch": batch}
-    verify = {"work": "verify", "prompt": PROMPT, "tokens": tokens}
+    verify = {"work": "verify", "tokens": tokens}
     gemm = {"work": "gemm", "rows": 512}
     read = {"work": "bandwidth", "bytes": 2 << 30}
     text = {"work": "roundtrip", "file": str(models.text), "ratio": 4}

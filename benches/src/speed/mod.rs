@@ -6,7 +6,6 @@
 //! one such as `{"seconds": 1.5, "tokens": 1280}`.
 
 mod bandwidth;
-mod greedy;
 mod kernels;
 mod request;
 mod stages;

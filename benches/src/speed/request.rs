@@ -22,10 +22,9 @@ pub enum Request {
         /// Tokens that each gets.
         tokens: usize,
     },
-    /// The decoder's greedy choice at each token of a text that is given to it as a whole.
+    /// The decoder's greedy choice at each token of a text that is given to it as a whole, behind
+    /// the latents of the default bank and the model's own prompt.
     Verify {
-        /// Positions before the text.
-        prompt: usize,
         /// Tokens of text.
         tokens: usize,
     },

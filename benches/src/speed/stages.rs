@@ -6,15 +6,13 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use c3_core::Compression;
 use c3_encoder::{Bank, C3Encoder};
-use c3_nn::{Qwen2, Qwen2Config};
+use c3_decoder::C3Decoder;
+use c3_nn::{Qwen2, Qwen2Config, arg_max};
+use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Answer;
-use super::greedy::likeliest;
-
-/// Positions whose logits are held at a time.
-const LOGIT_ROWS: usize = 128;
 
 fn ids(count: usize, vocab: usize) -> Vec<u32> {
     let mut rng = ChaCha8Rng::seed_from_u64(count as u64);
@@ -61,21 +59,23 @@ pub(super) fn decode(
     Ok(Answer { seconds, tokens, bytes, ..Answer::default() })
 }
 
-pub(super) fn verify(model: &Qwen2, prompt: usize, tokens: usize) -> Result<Answer> {
-    ensure!(prompt > 0, "a prompt of no positions");
-    let read = ids(prompt + tokens, model.config().vocab_size);
-    let positions: Vec<u32> = (0..read.len() as u32).collect();
+pub(super) fn verify(decoder: &C3Decoder, tokens: usize) -> Result<Answer> {
+    let config = decoder.config();
+    let latents = Tensor::rand(
+        -1f32,
+        1f32,
+        (config.latent_tokens, config.encoder.hidden_size),
+        &Device::Cpu,
+    )?;
+    let text = ids(tokens, config.decoder.vocab_size);
     let start = Instant::now();
-    let x = model.embed(&read)?.unsqueeze(0)?;
-    // From the last token of the prompt, which foretells the first of the text, to the last of
-    // the text, which foretells the stop token.
-    let hidden = model.forward_embeds(&x, &positions, &[], None, tokens + 1)?.squeeze(0)?;
-    for row in (0..=tokens).step_by(LOGIT_ROWS) {
-        let rows = hidden.narrow(0, row, LOGIT_ROWS.min(tokens + 1 - row))?;
-        black_box(likeliest(&model.logits(&rows)?)?);
-    }
+    black_box(decoder.verify(&[latents], &[&text])?);
     let seconds = start.elapsed().as_secs_f64();
     Ok(Answer { seconds, tokens: Some(tokens as u64), ..Answer::default() })
+}
+
+fn likeliest(logits: &Tensor) -> Result<Vec<u32>> {
+    Ok(arg_max(logits)?.into_iter().map(|(_, id)| id).collect())
 }
 
 /// Values of the matrices that a step of decoding reads (one row of the embedding aside), and of

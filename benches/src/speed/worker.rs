@@ -49,9 +49,7 @@ impl Worker {
                 let bytes = self.step_bytes()?;
                 stages::decode(self.language_model()?, [batch, prompt, tokens], bytes)
             }
-            Request::Verify { prompt, tokens } => {
-                stages::verify(self.language_model()?, prompt, tokens)
-            }
+            Request::Verify { tokens } => stages::verify(self.decoder()?, tokens),
             Request::Gemm { rows } => kernels::gemm(self.gate()?, rows),
             Request::Attention { queries, keys, heads, kv_heads, head_dim } => {
                 kernels::attention([queries, keys], [heads, kv_heads], head_dim)
@@ -97,7 +95,7 @@ impl Worker {
             WeightDtype::F32 => 4.0,
             WeightDtype::F16 | WeightDtype::Bf16 => 2.0,
             // As the files have them on average: all their bytes by all their values.
-            WeightDtype::Stored => checkpoint.decoder().byte_count() as f64 / kept as f64,
+            WeightDtype::Stored | WeightDtype::Auto => checkpoint.decoder().byte_count() as f64 / kept as f64,
         };
         Ok(read as f64 * each)
     }
