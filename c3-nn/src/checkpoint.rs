@@ -12,6 +12,10 @@ const SPECIAL: [&str; 5] = ["<img>", "</img>", "<imgpad>", "<|im_start|>", "<|im
 /// A C3 checkpoint in the authors' layout, opened and checked; weights are read when a stage is
 /// loaded from it.
 ///
+/// In place of a stage's `model.safetensors` there may be a `model.gguf` with the language model, as
+/// llama.cpp's tools write it; the decoder's context queries and projector are then in
+/// `c3.safetensors`, or in the safetensors files that there would be without it.
+///
 /// Files are mapped into memory: whoever cuts one short while it is open ends the program.
 pub struct Checkpoint {
     name: String,
@@ -59,8 +63,13 @@ impl Checkpoint {
         };
         tokenizer.require_special(&SPECIAL)?;
         let decoder = Weights::open(files, "")?;
+        decoder.check_gguf(&config.decoder)?;
         let encoder = match inner {
-            Some(_) => Some(Weights::open(files, "llm1/")?),
+            Some(_) => {
+                let encoder = Weights::open(files, "llm1/")?;
+                encoder.check_gguf(&config.encoder)?;
+                Some(encoder)
+            }
             None => None,
         };
         Ok(Self { name, config, tokenizer: Arc::new(tokenizer), decoder, encoder })
@@ -113,9 +122,9 @@ impl Checkpoint {
         );
         visit("config", numbers.as_bytes());
         let queries = self.decoder.iter().filter(|(name, ..)| name.starts_with("model.Q"));
-        for (name, shape, dtype, bytes) in encoder.iter().chain(queries) {
+        for (name, shape, format, bytes) in encoder.iter().chain(queries) {
             if name != "lm_head.weight" {
-                visit(&format!("{name} {shape:?} {dtype:?}"), bytes);
+                visit(&format!("{name} {shape:?} {format}"), bytes);
             }
         }
         self.tokenizer.visit_identity(visit);

@@ -70,6 +70,16 @@ pub enum Error {
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
     },
+    /// A GGUF file that is truncated or damaged.
+    #[error("{file}: truncated or damaged GGUF file ({bytes} bytes): {reason}")]
+    Gguf {
+        /// The file.
+        file: String,
+        /// Its length.
+        bytes: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The index names a shard that is not there.
     #[error("{shard} is missing, but {index} names it")]
     MissingShard {
@@ -99,7 +109,10 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A tensor whose numbers are no floats.
-    #[error("tensor {name} in {file}: expected dtype F32, F16 or BF16, found {found}")]
+    #[error(
+        "tensor {name} in {file}: expected dtype F32, F16 or BF16, or a matrix in GGML's blocks, \
+         found {found}"
+    )]
     TensorDtype {
         /// Its name.
         name: String,

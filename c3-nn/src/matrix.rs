@@ -1,5 +1,6 @@
 //! A weight matrix, however it is kept in memory.
 
+use c3_kernels::Blocks;
 use candle_core::{DType, Device, Tensor};
 
 use crate::Result;
@@ -12,11 +13,21 @@ pub struct Matrix(Kept);
 enum Kept {
     /// f32, f16 or bf16, row by row.
     Plain(Tensor),
+    /// In blocks of fewer bits, on the CPU.
+    Quantized(Blocks),
 }
+
+static CPU: Device = Device::Cpu;
 
 impl From<Tensor> for Matrix {
     fn from(weight: Tensor) -> Self {
         Self(Kept::Plain(weight))
+    }
+}
+
+impl From<Blocks> for Matrix {
+    fn from(weight: Blocks) -> Self {
+        Self(Kept::Quantized(weight))
     }
 }
 
@@ -28,6 +39,7 @@ impl Matrix {
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         match &self.0 {
             Kept::Plain(weight) => Ok(c3_kernels::linear(x, weight, bias)?),
+            Kept::Quantized(weight) => Ok(c3_kernels::quantized_linear(x, weight, bias)?),
         }
     }
 
@@ -45,6 +57,18 @@ impl Matrix {
                 let ids = Tensor::new(ids, weight.device())?;
                 Ok(weight.index_select(&ids, 0)?.to_dtype(DType::F32)?)
             }
+            Kept::Quantized(weight) => {
+                let rows = weight.rows(ids).map_err(candle_core::Error::from)?;
+                Ok(Tensor::from_vec(rows, (ids.len(), width), &CPU)?)
+            }
+        }
+    }
+
+    /// Bytes that the weights take.
+    pub fn byte_count(&self) -> usize {
+        match &self.0 {
+            Kept::Plain(weight) => weight.elem_count() * weight.dtype().size_in_bytes(),
+            Kept::Quantized(weight) => weight.bytes().len(),
         }
     }
 
@@ -52,6 +76,7 @@ impl Matrix {
     pub fn dims(&self) -> [usize; 2] {
         match &self.0 {
             Kept::Plain(weight) => [weight.dims()[0], weight.dims()[1]],
+            Kept::Quantized(weight) => weight.dims(),
         }
     }
 
@@ -59,6 +84,7 @@ impl Matrix {
     pub fn device(&self) -> &Device {
         match &self.0 {
             Kept::Plain(weight) => weight.device(),
+            Kept::Quantized(_) => &CPU,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! ids, position ids are the caller's, angles are f32, and the last layer computes only the rows
 //! that somebody reads.
 
+use std::path::Path;
+
 use c3_kernels::Attention;
 use candle_core::Tensor;
 
@@ -134,12 +136,24 @@ impl Qwen2 {
     /// Where a tensor is missing or has another shape than `config` says.
     pub fn load(config: &Qwen2Config, weights: &Weights, options: &LoadOptions) -> Result<Self> {
         let mut model = Self::load_headless(config, weights, options)?;
-        model.lm_head = Some(if config.tie_word_embeddings {
+        model.lm_head = Some(if config.tie_word_embeddings && !weights.head_in_gguf() {
             model.embed_tokens.clone()
         } else {
             weights.matrix("lm_head.weight", &[config.vocab_size, config.hidden_size], options)?
         });
         Ok(model)
+    }
+
+    /// Loads a Qwen2 language model from a GGUF file alone: its shape is in the file's metadata.
+    ///
+    /// The file is mapped into memory: whoever cuts it short while the model is in use ends the
+    /// program.
+    ///
+    /// # Errors
+    /// Where the file can't be read, is damaged, or holds another kind of model.
+    pub fn from_gguf(path: &Path, options: &LoadOptions) -> Result<Self> {
+        let (weights, config) = Weights::open_gguf(path)?;
+        Self::load(&config, &weights, options)
     }
 
     /// Loads a model that is only asked for hidden states; its head is not read.
