@@ -109,10 +109,7 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// A tensor whose numbers are no floats.
-    #[error(
-        "tensor {name} in {file}: expected dtype F32, F16 or BF16, or a matrix in GGML's blocks, \
-         found {found}"
-    )]
+    #[error("tensor {name} in {file}: expected dtype F32, F16 or BF16, found {found}")]
     TensorDtype {
         /// Its name.
         name: String,

@@ -165,3 +165,16 @@ fn fitting(kind: BlockType, width: usize) -> Option<BlockType> {
     let types = [kind, BlockType::Q8_0];
     types.into_iter().find(|kind| width.is_multiple_of(kind.block_len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BlockType, fitting};
+
+    #[test]
+    fn rows_that_are_no_whole_blocks_get_smaller_blocks_or_none() {
+        assert_eq!(fitting(BlockType::Q4K, 2048), Some(BlockType::Q4K));
+        assert_eq!(fitting(BlockType::Q4K, 896), Some(BlockType::Q8_0));
+        assert_eq!(fitting(BlockType::Q4_0, 896), Some(BlockType::Q4_0));
+        assert_eq!(fitting(BlockType::Q4_0, 100), None);
+    }
+}
