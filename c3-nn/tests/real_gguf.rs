@@ -11,11 +11,10 @@ use c3_nn::{LoadOptions, Qwen2, WeightDtype};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// Largest difference of the prompt's 20 highest logits, in units of all logits' standard deviation.
-/// Both sides round the same values to 8 bits a hundred times in a row, and a difference in the last
-/// bit of an f32 sum can tip any of them: llama.cpp differs as much from itself when its KV cache
-/// goes from f16 to f32 (0.02), or its threads change.
-const TOLERANCE: f32 = 0.05;
+/// How far the prompt's 20 highest logits may lie from llama.cpp's, in terms of how far its own
+/// move when it takes the prompt one token at a time. Values are rounded to 8 bits some hundred
+/// times in a row, and a difference in the last bit of an f32 sum can tip any of them.
+const TOLERANCE: f32 = 2.0;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -23,7 +22,7 @@ struct Golden {
     prompt: Vec<u32>,
     top: Vec<u32>,
     top_logits: Vec<f32>,
-    logits_std: f32,
+    self_difference: f32,
     answer: Vec<u32>,
     margins: Vec<f32>,
 }
@@ -34,11 +33,11 @@ fn file(golden: &Golden) -> Option<PathBuf> {
         println!("skipped: C3_QWEN_GGUF names no file");
         return None;
     };
-    let mut hash = Sha256::new();
-    match std::fs::File::open(&path).and_then(|mut file| std::io::copy(&mut file, &mut hash)) {
+    match std::fs::read(&path) {
         Err(error) => println!("skipped: {}: {error}", path.display()),
-        Ok(_) => {
-            let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(bytes) => {
+            let digest = Sha256::digest(&bytes);
+            let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             if found == golden.sha256 {
                 return Some(path);
             }
@@ -80,16 +79,18 @@ fn answers_as_llama_cpp_does() {
     let mut logits = step(&golden.prompt, 0);
     let mut largest_error = 0f32;
     for (&id, &right) in golden.top.iter().zip(&golden.top_logits) {
-        let error = (logits[id as usize] - right).abs() / golden.logits_std;
-        largest_error = largest_error.max(error);
+        largest_error = largest_error.max((logits[id as usize] - right).abs());
     }
-    println!("largest difference of the top logits: {largest_error:.4} standard deviations");
-    assert!(largest_error <= TOLERANCE, "{largest_error}");
+    let theirs = golden.self_difference;
+    println!(
+        "top logits differ by {largest_error} at most, llama.cpp's among themselves by {theirs}"
+    );
+    assert!(largest_error <= TOLERANCE * theirs, "{largest_error} and {theirs}");
 
     for (i, (&right, &margin)) in golden.answer.iter().zip(&golden.margins).enumerate() {
         let found = largest(&logits);
         let ours = found.margin;
-        assert_eq!(found.id, right, "token {i}: led by {ours} here, by {margin} there");
+        assert_eq!(found.id, right, "token {i}: leads by {ours} here, by {margin} there");
         logits = step(&[found.id], (golden.prompt.len() + i) as u32);
     }
 }
