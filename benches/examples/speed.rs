@@ -14,8 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use c3_bench::speed::{Request, Worker};
-use c3_kernels::Level;
-use c3_nn::{LoadOptions, WeightDtype};
+use c3_nn::{Activations, BlockType, LoadOptions, Unit, WeightDtype};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 
@@ -25,39 +24,49 @@ struct Options {
     /// Checkpoint, a folder
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny"))]
     model: PathBuf,
-    /// How weights are kept in memory
-    #[arg(long, value_enum, default_value = "f32")]
-    dtype: Dtype,
+    /// How weights are kept in memory: auto, f32, f16, bf16, stored, or a type of blocks as q8_0
+    #[arg(long, value_parser = dtype, default_value = "auto")]
+    dtype: WeightDtype,
+    /// What bf16 weights are multiplied with
+    #[arg(long, value_enum, default_value = "bf16")]
+    activations: ActivationArg,
     /// Threads to compute with [default: one for each core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Dtype {
+enum ActivationArg {
     F32,
-    F16,
     Bf16,
-    Stored,
+}
+
+fn dtype(name: &str) -> Result<WeightDtype, String> {
+    Ok(match name {
+        "auto" => WeightDtype::Auto,
+        "f32" => WeightDtype::F32,
+        "f16" => WeightDtype::F16,
+        "bf16" => WeightDtype::Bf16,
+        "stored" => WeightDtype::Stored,
+        name => WeightDtype::Quantized(name.parse::<BlockType>().map_err(|e| e.to_string())?),
+    })
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let dtype = match options.dtype {
-        Dtype::F32 => WeightDtype::F32,
-        Dtype::F16 => WeightDtype::F16,
-        Dtype::Bf16 => WeightDtype::Bf16,
-        Dtype::Stored => WeightDtype::Stored,
+    let activations = match options.activations {
+        ActivationArg::F32 => Activations::F32,
+        ActivationArg::Bf16 => Activations::Bf16,
     };
     let threads = options.threads.map_or(0, NonZeroUsize::get);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(8 << 20).build()?;
     let threads = pool.current_num_threads();
-    let load = LoadOptions { dtype, ..LoadOptions::default() };
+    let load = LoadOptions { dtype: options.dtype, activations, ..LoadOptions::default() };
     let mut worker = Worker::new(options.model, load);
     let mut out = std::io::stdout();
     let version = env!("CARGO_PKG_VERSION");
-    let vectors = Level::detect().name();
-    writeln!(out, "{}", json!({ "version": version, "threads": threads, "vectors": vectors }))?;
+    let unit = Unit::detect(activations).name();
+    writeln!(out, "{}", json!({ "version": version, "threads": threads, "products": unit }))?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let answered = serde_json::from_str::<Request>(&line)

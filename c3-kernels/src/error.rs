@@ -111,6 +111,32 @@ pub enum Error {
         /// The shape of the result.
         shape: Vec<usize>,
     },
+    /// A name that no type of quantised weights has.
+    #[error("no type of quantised weights is called {found:?}, expected one of {known}")]
+    BlockType {
+        /// The name given.
+        found: String,
+        /// The names there are.
+        known: String,
+    },
+    /// Rows of a quantised matrix that are no whole number of blocks.
+    #[error("rows of {k} weights can't be kept as {kind}: expected a multiple of {block}")]
+    BlockRow {
+        /// How the weights are kept.
+        kind: crate::quantized::BlockType,
+        /// Weights in a block.
+        block: usize,
+        /// Weights in a row.
+        k: usize,
+    },
+    /// A row that a matrix doesn't have.
+    #[error("there is no row {row}: the matrix has {rows}")]
+    Row {
+        /// The row asked for, counted from 0.
+        row: usize,
+        /// How many there are.
+        rows: usize,
+    },
     /// The machine lacks the vector instructions asked for.
     #[error("this machine doesn't have the vector instructions of level {level}")]
     Level {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::files::Files;
+use crate::stored::Format;
 use crate::{C3Config, QueryPositions, Result, Tokenizer, Weights};
 
 /// Special tokens that a C3 model needs.
@@ -11,6 +12,10 @@ const SPECIAL: [&str; 5] = ["<img>", "</img>", "<imgpad>", "<|im_start|>", "<|im
 
 /// A C3 checkpoint in the authors' layout, opened and checked; weights are read when a stage is
 /// loaded from it.
+///
+/// In place of a stage's `model.safetensors` there may be a `model.gguf` with the language model, as
+/// llama.cpp's tools write it; the decoder's context queries and projector are then in
+/// `c3.safetensors`, or in the safetensors files that there would be without it.
 ///
 /// Files are mapped into memory: whoever cuts one short while it is open ends the program.
 pub struct Checkpoint {
@@ -59,8 +64,13 @@ impl Checkpoint {
         };
         tokenizer.require_special(&SPECIAL)?;
         let decoder = Weights::open(files, "")?;
+        decoder.check_gguf(&config.decoder)?;
         let encoder = match inner {
-            Some(_) => Some(Weights::open(files, "llm1/")?),
+            Some(_) => {
+                let encoder = Weights::open(files, "llm1/")?;
+                encoder.check_gguf(&config.encoder)?;
+                Some(encoder)
+            }
             None => None,
         };
         Ok(Self { name, config, tokenizer: Arc::new(tokenizer), decoder, encoder })
@@ -112,9 +122,9 @@ impl Checkpoint {
             },
         );
         visit("config", numbers.as_bytes());
-        let mut named = |name: &str, shape: &[usize], dtype, bytes: &[u8]| {
+        let mut named = |name: &str, shape: &[usize], format: &Format, bytes: &[u8]| {
             if name != "lm_head.weight" {
-                visit(&format!("{name} {shape:?} {dtype:?}"), bytes);
+                visit(&format!("{name} {shape:?} {format}"), bytes);
             }
         };
         encoder.visit(&|_| true, &mut named);

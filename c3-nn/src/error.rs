@@ -70,6 +70,16 @@ pub enum Error {
         /// What is wrong with it.
         source: safetensors::SafeTensorError,
     },
+    /// A GGUF file that is truncated or damaged.
+    #[error("{file}: truncated or damaged GGUF file ({bytes} bytes): {reason}")]
+    Gguf {
+        /// The file.
+        file: String,
+        /// Its length.
+        bytes: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The index names a shard that is not there.
     #[error("{shard} is missing, but {index} names it")]
     MissingShard {

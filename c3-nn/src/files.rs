@@ -82,7 +82,8 @@ impl Files {
     }
 }
 
-fn map(path: &Path) -> Result<Option<Bytes>> {
+/// The bytes of a file on disk, or `None` where there is no such file.
+pub(crate) fn map(path: &Path) -> Result<Option<Bytes>> {
     let read = |source| Error::Read { path: path.into(), source };
     let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

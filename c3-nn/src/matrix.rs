@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use c3_kernels::{Activations, PackedMatrix, Unit};
+use c3_kernels::{Activations, Blocks, PackedMatrix, Unit};
 use candle_core::{DType, Device, Tensor};
 
 use crate::Result;
@@ -17,11 +17,21 @@ enum Kept {
     Plain(Tensor),
     /// bf16, packed for the processor.
     Packed(PackedMatrix, Activations),
+    /// In blocks of fewer bits, on the CPU.
+    Quantized(Blocks),
 }
+
+static CPU: Device = Device::Cpu;
 
 impl From<Tensor> for Matrix {
     fn from(weight: Tensor) -> Self {
         Self(Kept::Plain(weight))
+    }
+}
+
+impl From<Blocks> for Matrix {
+    fn from(weight: Blocks) -> Self {
+        Self(Kept::Quantized(weight))
     }
 }
 
@@ -38,7 +48,7 @@ impl Matrix {
             .iter()
             .filter_map(|matrix| match &matrix.0 {
                 Kept::Plain(weight) => Some(weight),
-                Kept::Packed(..) => None,
+                Kept::Packed(..) | Kept::Quantized(_) => None,
             })
             .collect();
         let alike = plain.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype());
@@ -77,6 +87,10 @@ impl Matrix {
                 let unit = Unit::detect(*activations);
                 Ok(weight.columns_with(unit, x, columns, bias, *activations)?)
             }
+            Kept::Quantized(weight) => {
+                let weight = weight.narrow(columns).map_err(candle_core::Error::from)?;
+                Ok(c3_kernels::quantized_linear(x, &weight, bias)?)
+            }
         }
     }
 
@@ -108,6 +122,10 @@ impl Matrix {
                 }
                 Ok(Tensor::from_vec(values, (ids.len(), width), &Device::Cpu)?)
             }
+            Kept::Quantized(weight) => {
+                let rows = weight.rows(ids).map_err(candle_core::Error::from)?;
+                Ok(Tensor::from_vec(rows, (ids.len(), width), &CPU)?)
+            }
         }
     }
 
@@ -116,6 +134,7 @@ impl Matrix {
         match &self.0 {
             Kept::Plain(weight) => [weight.dims()[0], weight.dims()[1]],
             Kept::Packed(weight, _) => weight.dims(),
+            Kept::Quantized(weight) => weight.dims(),
         }
     }
 
@@ -124,6 +143,7 @@ impl Matrix {
         match &self.0 {
             Kept::Plain(weight) => crate::qwen2::byte_count(weight),
             Kept::Packed(weight, _) => weight.bytes() as u64,
+            Kept::Quantized(weight) => weight.bytes().len() as u64,
         }
     }
 
@@ -131,7 +151,7 @@ impl Matrix {
     pub fn device(&self) -> &Device {
         match &self.0 {
             Kept::Plain(weight) => weight.device(),
-            Kept::Packed(..) => &Device::Cpu,
+            Kept::Packed(..) | Kept::Quantized(_) => &CPU,
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! All sums saturate: a shape or a batch that no memory holds gives a number that none has.
 
-use c3_kernels::PackedMatrix;
-use safetensors::Dtype;
+use c3_kernels::{BlockType, PackedMatrix};
 
+use crate::stored::{Format, fitting};
 use crate::{LoadOptions, Qwen2Config, WeightDtype, Weights};
 
 const F32: u64 = size_of::<f32>() as u64;
@@ -12,19 +12,29 @@ const F32: u64 = size_of::<f32>() as u64;
 impl WeightDtype {
     /// Bytes that a weight matrix `[out, in]` takes in memory; `stored` is its format in the file.
     /// The one place to say what a way of keeping weights costs.
-    fn matrix_bytes(self, [out, into]: [usize; 2], stored: Dtype) -> u64 {
-        let of_value = match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
-            Self::Bf16 => return PackedMatrix::bytes_for([out, into]),
-            Self::Stored | Self::Auto if stored == Dtype::BF16 => {
+    fn matrix_bytes(self, [out, into]: [usize; 2], stored: &Format) -> u64 {
+        let of_value = match (self, stored) {
+            (Self::Bf16, _) | (Self::Stored | Self::Auto, Format::BF16) => {
                 return PackedMatrix::bytes_for([out, into]);
             }
-            Self::Stored => stored.bitsize() as u64 / 8,
-            Self::Auto => 4,
+            (Self::Quantized(kind), _) => match fitting(kind, into) {
+                Some(kind) => return block_bytes(kind, [out, into]),
+                None => 2,
+            },
+            // They stay in their file, whose pages come and go, but all are read for each token.
+            (Self::Stored | Self::Auto, Format::Blocks(kind)) => {
+                return block_bytes(*kind, [out, into]);
+            }
+            (Self::F16, _) | (Self::Stored, Format::F16) => 2,
+            (Self::F32 | Self::Auto | Self::Stored, _) => 4,
         };
         product([out, into]).saturating_mul(of_value)
     }
+}
+
+/// Bytes of a matrix in blocks.
+fn block_bytes(kind: BlockType, [out, into]: [usize; 2]) -> u64 {
+    product([out, into / kind.block_len()]).saturating_mul(kind.block_bytes() as u64)
 }
 
 impl Weights {
@@ -36,7 +46,7 @@ impl Weights {
         options: &LoadOptions,
     ) -> u64 {
         let bytes = |(name, shape)| {
-            options.dtype.matrix_bytes(shape, self.dtype(name).unwrap_or(Dtype::BF16))
+            options.dtype.matrix_bytes(shape, self.format(name).unwrap_or(&Format::BF16))
         };
         matrices.into_iter().map(bytes).fold(0, u64::saturating_add)
     }

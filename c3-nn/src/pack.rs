@@ -5,7 +5,8 @@ use candle_core::{DType, Tensor};
 use half::{bf16, f16};
 
 use crate::stacked::Stacked;
-use crate::{LoadOptions, Matrix, Result, WeightDtype, Weights};
+use crate::stored::Stored;
+use crate::{LoadOptions, Matrix, Result, Weights};
 
 /// Rows whose pages in the file are let go of together: pages of a mapped file count as this
 /// process's memory for as long as they stay mapped.
@@ -23,14 +24,13 @@ impl Weights {
         let outs: Vec<usize> = parts.iter().map(|(_, out)| *out).collect();
         let names: Vec<(String, usize)> =
             parts.iter().map(|(name, out)| (format!("{name}.weight"), *out)).collect();
-        let mut packs = true;
-        for (name, out) in &names {
-            packs &= out.is_multiple_of(16) && self.packs(name, &[*out, width], options)?;
-        }
-        let matrices = if packs {
-            vec![Matrix::packed(self.pack(&names, width)?, options.activations)]
+        let stored = names.iter().map(|(name, out)| self.stored(name, &[*out, width]));
+        let stored = stored.collect::<Result<Vec<_>>>()?;
+        let aligned = outs.iter().all(|out| out.is_multiple_of(16));
+        let matrices = if aligned && stored.iter().all(|stored| stored.packs(options)) {
+            vec![Matrix::packed(pack(&stored)?, options.activations)]
         } else {
-            let each = names.iter().map(|(name, out)| self.matrix(name, &[*out, width], options));
+            let each = stored.into_iter().map(|stored| stored.matrix(options));
             Matrix::stack(each.collect::<Result<_>>()?)?
         };
         let bias = match bias {
@@ -44,44 +44,43 @@ impl Weights {
         };
         Ok(Stacked::new(matrices, bias, &outs))
     }
+}
 
-    /// Whether this matrix is to be packed.
-    pub(crate) fn packs(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<bool> {
-        let (dtype, ..) = self.stored(name, shape)?;
-        let wanted = match options.dtype {
-            WeightDtype::Bf16 => true,
-            WeightDtype::Stored | WeightDtype::Auto => dtype == DType::BF16,
-            WeightDtype::F32 | WeightDtype::F16 => false,
-        };
-        Ok(wanted && options.device.is_cpu())
-    }
-
-    /// Packs matrices of `width` columns, given by their names and numbers of rows, as one below
-    /// the other. Rows go from the file to their place with no copy of the whole between.
-    pub(crate) fn pack(&self, parts: &[(String, usize)], width: usize) -> Result<PackedMatrix> {
-        let mut sources = Vec::new();
-        for (name, rows) in parts {
-            let (dtype, bytes, range) = self.stored(name, &[*rows, width])?;
-            sources.push((*rows, dtype, bytes, range));
-        }
-        let rows = sources.iter().map(|(rows, ..)| rows).sum();
-        let packed = PackedMatrix::pack([rows, width], |mut row, to| {
-            for (rows, dtype, bytes, range) in &sources {
-                if row < *rows {
-                    let size = range.len() / rows;
-                    let at = |row: usize| range.start + row * size;
-                    round_row(*dtype, &bytes[at(row)..at(row + 1)], to);
-                    if (row + 1).is_multiple_of(RELEASED_ROWS) || row + 1 == *rows {
-                        bytes.release(at(row / RELEASED_ROWS * RELEASED_ROWS)..at(row + 1));
-                    }
-                    break;
-                }
-                row -= rows;
+/// Packs matrices of the same width as one below the other. Rows go from the file to their place
+/// with no copy of the whole between.
+pub(crate) fn pack(parts: &[Stored]) -> Result<PackedMatrix> {
+    let width = parts.first().map_or(0, Stored::width);
+    let rows = parts.iter().map(Stored::height).sum();
+    let packed = PackedMatrix::pack([rows, width], |mut row, to| {
+        for part in parts {
+            if row < part.height() {
+                return put_row(part, row, to);
             }
-            Ok::<_, candle_core::Error>(())
-        })?;
-        Ok(packed)
+            row -= part.height();
+        }
+        Ok(())
+    })?;
+    Ok(packed)
+}
+
+fn put_row(part: &Stored, row: usize, to: &mut [bf16]) -> candle_core::Result<()> {
+    match part {
+        Stored::Float(dtype, _, part_of) => {
+            let (bytes, range, rows) = (&part_of.file, &part_of.range, part.height());
+            let size = range.len() / rows;
+            let at = |row: usize| range.start + row * size;
+            round_row(*dtype, &bytes[at(row)..at(row + 1)], to);
+            if (row + 1).is_multiple_of(RELEASED_ROWS) || row + 1 == rows {
+                bytes.release(at(row / RELEASED_ROWS * RELEASED_ROWS)..at(row + 1));
+            }
+        }
+        Stored::Blocks(blocks) => {
+            for (value, to) in blocks.rows(&[row as u32])?.into_iter().zip(to) {
+                *to = bf16::from_f32(value);
+            }
+        }
     }
+    Ok(())
 }
 
 /// A row of stored floats in bf16, rounded where they are more exact.

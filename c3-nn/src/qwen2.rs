@@ -5,6 +5,7 @@
 //! that somebody reads.
 
 use std::ops::Range;
+use std::path::Path;
 
 use c3_kernels::Attention;
 use candle_core::Tensor;
@@ -175,7 +176,7 @@ impl Qwen2 {
     /// Where a tensor is missing or has another shape than `config` says.
     pub fn load(config: &Qwen2Config, weights: &Weights, options: &LoadOptions) -> Result<Self> {
         let [vocab, hidden] = [config.vocab_size, config.hidden_size];
-        if config.tie_word_embeddings {
+        if config.tie_word_embeddings && !weights.head_in_gguf() {
             // One matrix is both, so it must be ready for products.
             let tied = weights.matrix(EMBEDDINGS, &[vocab, hidden], options)?;
             let mut model = Self::load_layers(config, weights, options, tied)?;
@@ -185,6 +186,18 @@ impl Qwen2 {
         let mut model = Self::load_headless(config, weights, options)?;
         model.lm_head = Some(weights.matrix("lm_head.weight", &[vocab, hidden], options)?);
         Ok(model)
+    }
+
+    /// Loads a Qwen2 language model from a GGUF file alone: its shape is in the file's metadata.
+    ///
+    /// The file is mapped into memory: whoever cuts it short while the model is in use ends the
+    /// program.
+    ///
+    /// # Errors
+    /// Where the file can't be read, is damaged, or holds another kind of model.
+    pub fn from_gguf(path: &Path, options: &LoadOptions) -> Result<Self> {
+        let (weights, config) = Weights::open_gguf(path)?;
+        Self::load(&config, &weights, options)
     }
 
     /// Loads a model that is only asked for hidden states; its head is not read.
@@ -272,6 +285,16 @@ impl Qwen2 {
         };
         let layers = self.layers.iter().map(layer).sum::<u64>();
         self.embed_tokens.byte_count() + layers + byte_count(&self.norm.weight) + head
+    }
+
+    /// Bytes of weights that a step of decoding reads: all but those of the embedding, of which it
+    /// looks up one row for each token, unless that is the head too.
+    pub fn step_bytes(&self) -> u64 {
+        let looked_up = match &self.lm_head {
+            Some(_) if self.config.tie_word_embeddings => 0,
+            _ => self.embed_tokens.byte_count(),
+        };
+        self.byte_count() - looked_up
     }
 
     /// A cache for `batch` rows of at most `capacity` positions.

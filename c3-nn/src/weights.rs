@@ -1,52 +1,23 @@
-//! Weights in safetensors files: one, or many shards with an index.
+//! The tensors of a model: in safetensors files, one or many shards with an index, and in GGUF.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-use c3_kernels::Activations;
-use candle_core::{DType, Device, Tensor};
+use c3_kernels::Blocks;
+use candle_core::{DType, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use crate::files::{Bytes, Files};
-use crate::{Error, Matrix, Result, read};
-
-/// The number format that weight matrices are kept in. Norms and biases are always f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WeightDtype {
-    /// 32-bit floats.
-    #[default]
-    F32,
-    /// 16-bit IEEE floats.
-    F16,
-    /// bfloat16; on the CPU packed for its matrix instructions.
-    Bf16,
-    /// As the checkpoint has them.
-    Stored,
-    /// bfloat16 where the checkpoint has that, which large ones do, else 32-bit floats.
-    Auto,
-}
-
-/// Where and how a model is put into memory.
-#[derive(Clone, Debug)]
-pub struct LoadOptions {
-    /// Where it computes.
-    pub device: Device,
-    /// How its matrices are kept.
-    pub dtype: WeightDtype,
-    /// Whether what bf16 matrices are multiplied with is rounded to bf16 too. All else is f32.
-    pub activations: Activations,
-}
-
-impl Default for LoadOptions {
-    fn default() -> Self {
-        Self { device: Device::Cpu, dtype: WeightDtype::F32, activations: Activations::F32 }
-    }
-}
+use crate::files::{Bytes, Files, map};
+use crate::gguf::Gguf;
+use crate::stored::{Format, Part, Stored};
+use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result};
 
 struct Entry {
     shard: usize,
-    dtype: Dtype,
+    format: Format,
     shape: Vec<usize>,
     range: Range<usize>,
 }
@@ -56,10 +27,12 @@ pub struct Weights {
     shards: Vec<Bytes>,
     names: Vec<String>, // of the shards, for messages
     tensors: BTreeMap<String, Entry>,
+    /// What a GGUF file among the shards says of its model, and which shard it is.
+    gguf: Option<(usize, Qwen2Config)>,
 }
 
 /// Told of a tensor: its name, shape, number format and bytes.
-type VisitTensor<'a> = dyn FnMut(&str, &[usize], Dtype, &[u8]) + 'a;
+type VisitTensor<'a> = dyn FnMut(&str, &[usize], &Format, &[u8]) + 'a;
 
 #[derive(Deserialize)]
 struct Index {
@@ -68,14 +41,49 @@ struct Index {
 
 impl Weights {
     /// Opens `{prefix}model.safetensors`, or the shards that `{prefix}model.safetensors.index.json`
-    /// names.
+    /// names, or `{prefix}model.gguf`. Beside a GGUF file, which has the language model's tensors,
+    /// `{prefix}c3.safetensors` or else one of the former may hold more; of tensors that are in
+    /// both, the GGUF file's are taken.
     pub(crate) fn open(files: &Files, prefix: &str) -> Result<Self> {
-        let mut weights = Self { shards: Vec::new(), names: Vec::new(), tensors: BTreeMap::new() };
+        let mut weights = Self::empty();
+        let name = format!("{prefix}model.gguf");
+        let Some(gguf) = files.get(&name)? else {
+            weights.open_safetensors(files, prefix, true)?;
+            return Ok(weights);
+        };
+        let beside = format!("{prefix}c3.safetensors");
+        match files.get(&beside)? {
+            Some(bytes) => weights.add_shard(files.display(&beside), bytes)?,
+            None => weights.open_safetensors(files, prefix, false)?,
+        }
+        weights.add_gguf(files.display(&name), gguf)?;
+        Ok(weights)
+    }
+
+    /// One GGUF file alone, and the shape of its model.
+    pub(crate) fn open_gguf(path: &Path) -> Result<(Self, Qwen2Config)> {
+        let bytes = map(path)?.ok_or_else(|| Error::Read {
+            path: path.into(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })?;
+        let mut weights = Self::empty();
+        let config = weights.add_gguf(path.display().to_string(), bytes)?;
+        Ok((weights, config))
+    }
+
+    fn empty() -> Self {
+        Self { shards: vec![], names: vec![], tensors: BTreeMap::new(), gguf: None }
+    }
+
+    fn open_safetensors(&mut self, files: &Files, prefix: &str, required: bool) -> Result<()> {
         let index_name = format!("{prefix}model.safetensors.index.json");
         let Some(index_bytes) = files.get(&index_name)? else {
             let name = format!("{prefix}model.safetensors");
-            weights.add_shard(files.display(&name), files.require(&name)?)?;
-            return Ok(weights);
+            let bytes = if required { Some(files.require(&name)?) } else { files.get(&name)? };
+            return match bytes {
+                Some(bytes) => self.add_shard(files.display(&name), bytes),
+                None => Ok(()),
+            };
         };
         let index_file = files.display(&index_name);
         let index: Index = serde_json::from_slice(&index_bytes)
@@ -94,15 +102,15 @@ impl Weights {
                 index: index_file.clone(),
                 shard: files.display(&name),
             })?;
-            weights.add_shard(files.display(&name), bytes)?;
+            self.add_shard(files.display(&name), bytes)?;
         }
         for (tensor, shard) in &index.weight_map {
-            if !weights.tensors.contains_key(tensor) {
+            if !self.tensors.contains_key(tensor) {
                 let file = files.display(&format!("{prefix}{shard}"));
                 return Err(Error::MissingTensor { name: tensor.clone(), file });
             }
         }
-        Ok(weights)
+        Ok(())
     }
 
     fn add_shard(&mut self, name: String, bytes: Bytes) -> Result<()> {
@@ -114,7 +122,12 @@ impl Weights {
             let start = view.data().as_ptr() as usize - base;
             let entry = Entry {
                 shard: self.shards.len(),
-                dtype: view.dtype(),
+                format: match view.dtype() {
+                    Dtype::F32 => Format::F32,
+                    Dtype::F16 => Format::F16,
+                    Dtype::BF16 => Format::BF16,
+                    other => Format::Other(format!("{other:?}")),
+                },
                 shape: view.shape().to_vec(),
                 range: start..start + view.data().len(),
             };
@@ -125,12 +138,52 @@ impl Weights {
         Ok(())
     }
 
-    /// Names, shapes, dtypes and bytes of the tensors that are `wanted`, in the order of their names;
+    fn add_gguf(&mut self, name: String, bytes: Bytes) -> Result<Qwen2Config> {
+        let gguf = Gguf::read(&name, &bytes)?;
+        for tensor in gguf.tensors {
+            let crate::gguf::Tensor { name, format, shape, range } = tensor;
+            self.tensors.insert(name, Entry { shard: self.shards.len(), format, shape, range });
+        }
+        self.gguf = Some((self.shards.len(), gguf.config.clone()));
+        self.shards.push(bytes);
+        self.names.push(name);
+        Ok(gguf.config)
+    }
+
+    /// Refuses a GGUF file whose model isn't the one that `config.json` speaks of, in what the
+    /// tensors' shapes don't tell.
+    pub(crate) fn check_gguf(&self, config: &Qwen2Config) -> Result<()> {
+        let Some((shard, found)) = &self.gguf else { return Ok(()) };
+        let of = |config: &Qwen2Config| {
+            format!(
+                "{} heads, {} KV heads, rms_norm_eps {:e}, rope_theta {}",
+                config.num_attention_heads,
+                config.num_key_value_heads,
+                config.rms_norm_eps as f32,
+                config.rope_theta as f32,
+            )
+        };
+        let (found, expected) = (of(found), of(config));
+        if found != expected {
+            let reason = format!("its model has {found}, but config.json says {expected}");
+            return Err(Error::Config { file: self.names[*shard].clone(), reason });
+        }
+        Ok(())
+    }
+
+    /// Whether a GGUF file has a head of its own. llama.cpp then uses it, though a model's head is
+    /// its embedding: the two may be quantised differently.
+    pub(crate) fn head_in_gguf(&self) -> bool {
+        let head = self.tensors.get("lm_head.weight");
+        head.zip(self.gguf.as_ref()).is_some_and(|(head, (shard, _))| head.shard == *shard)
+    }
+
+    /// Names, shapes, formats and bytes of the tensors that are `wanted`, in the order of their names;
     /// their pages are let go of behind it.
     pub(crate) fn visit(&self, wanted: &dyn Fn(&str) -> bool, visit: &mut VisitTensor<'_>) {
         for (name, entry) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
             let bytes = &self.shards[entry.shard];
-            visit(name, &entry.shape, entry.dtype, &bytes[entry.range.clone()]);
+            visit(name, &entry.shape, &entry.format, &bytes[entry.range.clone()]);
             bytes.release(entry.range.clone());
         }
     }
@@ -145,11 +198,7 @@ impl Weights {
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorDtype`].
     pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
-        if self.packs(name, shape, options)? {
-            let packed = self.pack(&[(name.to_owned(), shape[0])], shape[1])?;
-            return Ok(Matrix::packed(packed, options.activations));
-        }
-        self.table(name, shape, options)
+        self.stored(name, shape)?.matrix(options)
     }
 
     /// As [`matrix`](Self::matrix), for a matrix whose rows are looked up but that nothing is
@@ -158,17 +207,7 @@ impl Weights {
     /// # Errors
     /// As [`matrix`](Self::matrix).
     pub fn table(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
-        let dtype = match options.dtype {
-            WeightDtype::F32 => Some(DType::F32),
-            WeightDtype::F16 => Some(DType::F16),
-            WeightDtype::Bf16 => Some(DType::BF16),
-            WeightDtype::Stored => None,
-            WeightDtype::Auto => match self.find(name, shape)?.1 {
-                DType::BF16 => None,
-                _ => Some(DType::F32),
-            },
-        };
-        Ok(self.read(name, shape, dtype)?.to_device(&options.device)?.into())
+        self.stored(name, shape)?.table(options)
     }
 
     /// A tensor of `shape` in f32: a norm, a bias, the context queries.
@@ -176,12 +215,12 @@ impl Weights {
     /// # Errors
     /// As [`matrix`](Self::matrix).
     pub fn f32(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
-        Ok(self.read(name, shape, Some(DType::F32))?.to_device(&options.device)?)
+        self.stored(name, shape)?.f32(&options.device)
     }
 
     /// The number format that a tensor is stored in.
-    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
-        self.tensors.get(name).map(|entry| entry.dtype)
+    pub(crate) fn format(&self, name: &str) -> Option<&Format> {
+        self.tensors.get(name).map(|entry| &entry.format)
     }
 
     /// Bytes of tensors that the program carries, and that stay in memory once they are read. Pages of
@@ -191,24 +230,8 @@ impl Weights {
         self.shards.iter().filter(carried).map(|bytes| bytes.len() as u64).sum()
     }
 
-    /// A tensor in `dtype`, or as it is stored.
-    fn read(&self, name: &str, shape: &[usize], dtype: Option<DType>) -> Result<Tensor> {
-        let (stored, bytes, range) = self.stored(name, shape)?;
-        read::tensor(bytes, &range, stored, dtype.unwrap_or(stored), shape)
-    }
-
-    /// A tensor's number format, the file that it is in, and where.
-    pub(crate) fn stored(
-        &self,
-        name: &str,
-        shape: &[usize],
-    ) -> Result<(DType, &Bytes, Range<usize>)> {
-        let (entry, dtype) = self.find(name, shape)?;
-        Ok((dtype, &self.shards[entry.shard], entry.range.clone()))
-    }
-
-    /// A tensor that must have this shape and floats of some kind.
-    fn find(&self, name: &str, shape: &[usize]) -> Result<(&Entry, DType)> {
+    /// A tensor that must have this shape, still in its file.
+    pub(crate) fn stored(&self, name: &str, shape: &[usize]) -> Result<Stored> {
         let entry = self.tensors.get(name).ok_or_else(|| Error::MissingTensor {
             name: name.into(),
             file: self.names.join(", "),
@@ -222,18 +245,24 @@ impl Weights {
                 found: entry.shape.clone(),
             });
         }
-        let dtype = match entry.dtype {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
+        let part = Part { file: self.shards[entry.shard].clone(), range: entry.range.clone() };
+        let float = |dtype| Stored::Float(dtype, shape.to_vec(), part.clone());
+        Ok(match &entry.format {
+            Format::F32 => float(DType::F32),
+            Format::F16 => float(DType::F16),
+            Format::BF16 => float(DType::BF16),
+            Format::Blocks(kind) if shape.len() == 2 => {
+                let blocks = Blocks::new(*kind, [shape[0], shape[1]], Arc::new(part));
+                Stored::Blocks(blocks.map_err(candle_core::Error::from)?)
+            }
+            // Norms and biases are vectors, and nobody quantises them.
             other => {
                 return Err(Error::TensorDtype {
                     name: name.into(),
                     file: file.clone(),
-                    found: format!("{other:?}"),
+                    found: other.to_string(),
                 });
             }
-        };
-        Ok((entry, dtype))
+        })
     }
 }

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use c3_core::Compression;
-use c3_encoder::{Bank, C3Encoder};
 use c3_decoder::C3Decoder;
-use c3_nn::{Qwen2, Qwen2Config, arg_max};
+use c3_encoder::{Bank, C3Encoder};
+use c3_nn::{Qwen2, arg_max};
 use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -28,12 +28,7 @@ pub(super) fn encode(encoder: &C3Encoder, tokens: usize) -> Result<Answer> {
     Ok(Answer { seconds, tokens: Some(tokens as u64), ..Answer::default() })
 }
 
-/// `step_bytes`: what each step reads.
-pub(super) fn decode(
-    model: &Qwen2,
-    [batch, prompt, tokens]: [usize; 3],
-    step_bytes: f64,
-) -> Result<Answer> {
+pub(super) fn decode(model: &Qwen2, [batch, prompt, tokens]: [usize; 3]) -> Result<Answer> {
     ensure!(
         batch > 0 && prompt > 0 && tokens > 0,
         "{batch} segments, {prompt} positions of prompt and {tokens} tokens, expected at least 1"
@@ -54,7 +49,7 @@ pub(super) fn decode(
     }
     let seconds = start.elapsed().as_secs_f64();
     black_box(last);
-    let bytes = Some((step_bytes * tokens as f64) as u64);
+    let bytes = Some(model.step_bytes() * tokens as u64);
     let tokens = Some((batch * tokens) as u64);
     Ok(Answer { seconds, tokens, bytes, ..Answer::default() })
 }
@@ -76,14 +71,4 @@ pub(super) fn verify(decoder: &C3Decoder, tokens: usize) -> Result<Answer> {
 
 fn likeliest(logits: &Tensor) -> Result<Vec<u32>> {
     Ok(arg_max(logits)?.into_iter().map(|(_, id)| id).collect())
-}
-
-/// Values of the matrices that a step of decoding reads (one row of the embedding aside), and of
-/// all there are.
-pub(super) fn matrices(config: &Qwen2Config) -> (usize, usize) {
-    let (hidden, kv) = (config.hidden_size, config.num_key_value_heads * config.head_dim());
-    let layer = 2 * hidden * hidden + 2 * kv * hidden + 3 * config.intermediate_size * hidden;
-    let embedding = config.vocab_size * hidden;
-    let read = config.num_hidden_layers * layer + embedding;
-    (read, if config.tie_word_embeddings { read } else { read + embedding })
 }

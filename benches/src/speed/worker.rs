@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use c3_decoder::C3Decoder;
 use c3_encoder::C3Encoder;
-use c3_nn::{Checkpoint, LoadOptions, Matrix, Qwen2, WeightDtype};
+use c3_nn::{Checkpoint, LoadOptions, Matrix, Qwen2};
 
 use super::{Answer, Request, StageName, bandwidth, kernels, stages, text};
 
@@ -46,8 +46,7 @@ impl Worker {
         match *request {
             Request::Encode { tokens } => stages::encode(self.encoder()?, tokens),
             Request::Decode { batch, prompt, tokens } => {
-                let bytes = self.step_bytes()?;
-                stages::decode(self.language_model()?, [batch, prompt, tokens], bytes)
+                stages::decode(self.language_model()?, [batch, prompt, tokens])
             }
             Request::Verify { tokens } => stages::verify(self.decoder()?, tokens),
             Request::Gemm { rows } => kernels::gemm(self.gate()?, rows),
@@ -84,20 +83,6 @@ impl Worker {
             let config = &checkpoint.config().decoder;
             Ok(Qwen2::load(config, checkpoint.decoder(), &self.options)?)
         })
-    }
-
-    /// Bytes of the matrices that a step of decoding reads.
-    fn step_bytes(&mut self) -> Result<f64> {
-        let checkpoint = open(&mut self.checkpoint, &self.model)?;
-        let config = &checkpoint.config().decoder;
-        let (read, kept) = stages::matrices(config);
-        let each = match self.options.dtype {
-            WeightDtype::F32 => 4.0,
-            WeightDtype::F16 | WeightDtype::Bf16 => 2.0,
-            // As the files have them on average: all their bytes by all their values.
-            WeightDtype::Stored | WeightDtype::Auto => checkpoint.decoder().byte_count() as f64 / kept as f64,
-        };
-        Ok(read as f64 * each)
     }
 
     fn gate(&mut self) -> Result<&Matrix> {
