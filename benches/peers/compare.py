@@ -46,6 +46,7 @@ def main() -> None:
             results.append(result)
             print(table.row(result), flush=True)
         running.keep(set())
+    about["machine"]["load at the end"] = machine.load()
     about |= running.about | {"threads": options.threads, "pairs": options.pairs}
     print()
     for name, value in about.items():
@@ -96,7 +97,8 @@ class Running:
 
     def get(self, side: Side) -> Worker:
         if side.worker not in self._workers:
-            worker = Worker(self._command(side), self.options.threads)
+            name = f"{side.kind} {side.dtype}"
+            worker = Worker(name, self._command(side), self.options.threads)
             self._workers[side.worker] = worker
             self.about[side.kind] = worker.about
         return self._workers[side.worker]
@@ -149,8 +151,8 @@ def compare(work: Work, running: Running, pairs: int, folder: Path) -> table.Res
 
 def note(both: tuple[Answer, Answer]) -> str:
     """Whether both did the same, where they can tell."""
-    if "exact" in both[0] and "exact" in both[1]:
-        return f"exact segments: ours {both[0]['exact']}, theirs {both[1]['exact']}"
+    if "generated" in both[0] and "generated" in both[1]:
+        return f"tokens generated: ours {both[0]['generated']:,}, theirs {both[1]['generated']:,}"
     return ""
 
 

@@ -26,6 +26,11 @@ def describe() -> dict[str, str]:
         "features": " ".join(feature for feature in FEATURES if feature in flags),
         "system": platform.platform(),
     }
-    if hasattr(os, "getloadavg"):
-        about["load at the start"] = f"{os.getloadavg()[0]:.2f}"
+    about["load at the start"] = load()
     return about
+
+
+def load() -> str:
+    """How many threads wanted to run in the last minute; beyond the benchmark's own they spoil
+    it."""
+    return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -14,6 +14,16 @@ logging.set_verbosity_error()  # A decoder's files hold tensors that a Qwen2 doe
 logging.disable_progress_bar()
 
 DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+
+Model = TypeVar("Model", Qwen2Model, Qwen2ForCausalLM)
+
+
+def _in_memory(model: Model) -> Model:
+    """Copies the weights, which transformers leaves in their mapped files: there they would be in
+    small pages, and could be evicted while they are being timed."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
+    return model.eval()
 
 
 @dataclass
@@ -47,14 +57,14 @@ class Models:
     def load_encoder(self) -> Qwen2Model:
         """The encoder, read anew."""
         folder = self.folder / "llm1"
-        return Qwen2Model.from_pretrained(folder, **self._options()).eval()
+        return _in_memory(Qwen2Model.from_pretrained(folder, **self._options()))
 
     def load_decoder(self) -> Qwen2ForCausalLM:
         """The decoder's language model, read anew."""
         fields = {name: value for name, value in self.config.items() if name != "model_type"}
         config = Qwen2Config(**fields)
         options = self._options()
-        return Qwen2ForCausalLM.from_pretrained(self.folder, config=config, **options).eval()
+        return _in_memory(Qwen2ForCausalLM.from_pretrained(self.folder, config=config, **options))
 
     def tensor(self, name: str) -> torch.Tensor:
         """One of the decoder's tensors that a Qwen2 doesn't have."""

@@ -126,16 +126,18 @@ def roundtrip(
     for first in range(0, len(todo), batch):
         latents += job.encode(todo[first : first + batch])
     encode_seconds = time.perf_counter() - start
-    exact = 0
+    exact = generated = 0
     for first in range(0, len(todo), batch):
         these = slice(first, first + batch)
         limits = [len(ids) + SPARE_TOKENS for ids in todo[these]]
         outputs = job.decode(latents[these], limits)
-        exact += sum(ours == theirs for ours, theirs in zip(todo[these], outputs))
+        exact += sum(read == written for read, written in zip(todo[these], outputs))
+        generated += sum(len(ids) for ids in outputs)
     return {
         "seconds": time.perf_counter() - start,
         "encode_seconds": encode_seconds,
         "tokens": sum(len(ids) for ids in todo),
         "bytes": Path(file).stat().st_size,
+        "generated": generated,
         "exact": exact,
     }

@@ -13,9 +13,10 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """A program that has been started. `about` is the line it introduced itself with."""
+    """A program that has been started. `name` is for messages, `about` the line it introduced
+    itself with."""
 
-    def __init__(self, command: list[str], threads: int) -> None:
+    def __init__(self, name: str, command: list[str], threads: int) -> None:
         count = str(threads)
         # Libraries that a worker's own option doesn't reach count their threads by these.
         environment = os.environ | {
@@ -23,8 +24,10 @@ class Worker:
             "MKL_NUM_THREADS": count,
             "RAYON_NUM_THREADS": count,
             "HF_HUB_OFFLINE": "1",
+            # PyTorch asks for huge pages only where it is told to.
+            "THP_MEM_ALLOC_ENABLE": "1",
         }
-        self._name = command[0] if len(command) == 1 else " ".join(command[:2])
+        self._name = name
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -53,7 +56,7 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise WorkerError(f"{self._name} ended with {self._process.wait()}")
+            raise WorkerError(f"{self._name} ended with exit code {self._process.wait()}")
         answer: Answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(answer["error"])

@@ -73,6 +73,8 @@ fn a_text_both_ways() {
     let segments = cut.segments.unwrap();
     assert_eq!(segments.iter().map(|ids| ids.len() as u64).sum::<u64>(), back.tokens.unwrap());
     assert!(back.exact.unwrap() <= segments.len());
+    // The built-in model knows about how long a text was.
+    assert!(back.generated.unwrap().abs_diff(back.tokens.unwrap()) < 64, "{back:?}");
     assert!(back.encode_seconds.unwrap() < back.seconds);
 }
 

@@ -103,6 +103,9 @@ pub struct Answer {
     /// Of the seconds, those that the encoder took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encode_seconds: Option<f64>,
+    /// Tokens that the decoder wrote, stop tokens not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated: Option<u64>,
     /// Segments that came back as they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exact: Option<usize>,

@@ -36,6 +36,7 @@ pub(super) fn roundtrip(
         encode_seconds: Some(encode_seconds),
         tokens: Some(context.segments().iter().map(|s| u64::from(s.text_tokens)).sum()),
         bytes: Some(text.len() as u64),
+        generated: Some(decoded.tokens),
         exact: Some(decoded.exact),
         ..Answer::default()
     })
