@@ -11,6 +11,7 @@ use c3_core::{
 use c3_decoder::{C3Decoder, Error};
 use c3_encoder::C3Encoder;
 use c3_nn::{Checkpoint, LoadOptions};
+use candle_core::{Device, Tensor};
 
 struct Setup {
     encoder: C3Encoder,
@@ -63,17 +64,31 @@ fn decode(request: &DecodeRequest) -> (Vec<DecodedSegment>, Vec<(usize, String)>
 /// One pass tells where free-running decoding first goes wrong, and that it doesn't.
 #[test]
 fn verification_foretells_free_running() {
-    let Setup { encoder, decoder, text, context } = setup();
-    let (decoded, _) = decode(&DecodeRequest::default());
-    let (mut latents, mut texts) = (Vec::new(), Vec::new());
-    for index in 0..context.segment_count() {
-        let segment = context.segment(index).unwrap();
-        let shape = (segment.latents.rows(), segment.latents.dim());
-        let values = segment.latents.to_f32();
-        latents
-            .push(candle_core::Tensor::from_vec(values, shape, &candle_core::Device::Cpu).unwrap());
-        let part = &text[segment.bytes.start as usize..segment.bytes.end as usize];
-        texts.push(encoder.tokenizer().encode(part).unwrap());
+    let Setup { encoder, decoder, text, .. } = setup();
+    let (mut latents, mut texts, mut decoded) = (Vec::new(), Vec::new(), Vec::new());
+    // Long and short.
+    for text in
+        [text.as_str(), "Call me Ishmael.", "The sea was calm that night.", "It is a house."]
+    {
+        let request =
+            EncodeRequest { compression: Compression::Ratio(4), ..EncodeRequest::default() };
+        let context = encoder.encode(text, &request).unwrap();
+        decoder
+            .decode(&context, &DecodeRequest::default(), &mut |event| {
+                if let DecodeEvent::Segment(segment) = event {
+                    decoded.push(segment.clone());
+                }
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        for index in 0..context.segment_count() {
+            let segment = context.segment(index).unwrap();
+            let shape = (segment.latents.rows(), segment.latents.dim());
+            let values = segment.latents.to_f32();
+            latents.push(Tensor::from_vec(values, shape, &Device::Cpu).unwrap());
+            let part = &text[segment.bytes.start as usize..segment.bytes.end as usize];
+            texts.push(encoder.tokenizer().encode(part).unwrap());
+        }
     }
     let refs: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
     let together = decoder.verify(&latents, &refs).unwrap();
@@ -89,7 +104,15 @@ fn verification_foretells_free_running() {
         assert_eq!(verified.first.is_none(), verified.mismatches == 0);
         wrong += usize::from(verified.first.is_some());
     }
-    assert!(wrong > 0 && wrong < decoded.len(), "{wrong} of {} go wrong", decoded.len());
+    assert!(wrong > 0, "none of {} goes wrong", decoded.len());
+    // What comes out is, given as the text, foretold to come out.
+    let stopped = |&i: &usize| decoded[i].stop == StopReason::StopToken;
+    let own: Vec<usize> = (0..decoded.len()).filter(stopped).collect();
+    assert!(!own.is_empty());
+    for i in own {
+        let verified = decoder.verify(&latents[i..=i], &[&decoded[i].tokens]).unwrap();
+        assert_eq!((verified[0].mismatches, verified[0].first), (0, None), "segment {i}");
+    }
     assert!(decoder.verify(&[], &[]).unwrap().is_empty());
     let unpaired = decoder.verify(&latents[..1], &[]).unwrap_err();
     assert!(matches!(unpaired, Error::TextCount { latents: 1, texts: 0 }), "{unpaired}");

@@ -205,7 +205,7 @@ macro_rules! many {
         let rows = $packed.block($i);
         let ahead = match $i + 1 == $packed.blocks {
             true if from + CHUNK < depth => CHUNK * PANEL,
-            true => ($panels.len() * depth - from) * PANEL,
+            true => ($panels.len() * depth).saturating_sub(from) * PANEL,
             false => 0,
         };
         let x = $packed.at($i, from);
