@@ -24,10 +24,12 @@ impl Level {
         Self::ALL.into_iter().rev().find(|level| level.is_available()).unwrap_or(Self::Portable)
     }
 
-    /// Whether this machine has the level.
+    /// Whether this machine has the level. With the feature `portable` it has [`Level::Portable`]
+    /// alone.
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            _ if cfg!(feature = "portable") => false,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
                 is_x86_feature_detected!("avx2")

@@ -26,15 +26,24 @@ pub fn compare(folder: &Path) -> Result<(), String> {
 
 /// As `compare`, with the checkpoint in one folder and the goldens in another.
 pub fn compare_with(checkpoint: &Path, golden: &Path) -> Result<(), String> {
+    compare_as(checkpoint, golden, &LoadOptions::default(), TOLERANCE)
+}
+
+/// As `compare_with`, with the weights kept as `options` say, to a tolerance of one's own.
+pub fn compare_as(
+    checkpoint: &Path,
+    golden: &Path,
+    options: &LoadOptions,
+    tolerance: f32,
+) -> Result<(), String> {
     let text = |e: &dyn std::error::Error| e.to_string();
     let cases = std::fs::read_to_string(golden.join("golden.json")).map_err(|e| text(&e))?;
     let cases: serde_json::Value = serde_json::from_str(&cases).map_err(|e| text(&e))?;
     let tensors = candle_core::safetensors::load(golden.join("golden.safetensors"), &Device::Cpu)
         .map_err(|e| text(&e))?;
     let checkpoint = Checkpoint::open(checkpoint).map_err(|e| text(&e))?;
-    let options = LoadOptions::default();
-    let encoder = C3Encoder::load(&checkpoint, &options).map_err(|e| text(&e))?;
-    let decoder = C3Decoder::load(&checkpoint, &options).map_err(|e| text(&e))?;
+    let encoder = C3Encoder::load(&checkpoint, options).map_err(|e| text(&e))?;
+    let decoder = C3Decoder::load(&checkpoint, options).map_err(|e| text(&e))?;
     let cases_list = cases["cases"].as_array().ok_or("no cases")?;
     assert!(!cases_list.is_empty());
     for (number, case) in cases_list.iter().enumerate() {
@@ -50,10 +59,10 @@ pub fn compare_with(checkpoint: &Path, golden: &Path) -> Result<(), String> {
         }
         let bank = Bank::choose(encoder.config(), Compression::Default).map_err(|e| text(&e))?;
         let latents = encoder.latents(&[&ids], &bank).map_err(|e| text(&e))?.swap_remove(0);
-        close(&at("latents"), &latents, &golden("latents"))?;
+        close(&at("latents"), &latents, &golden("latents"), tolerance)?;
 
         let projected = decoder.project(&latents).map_err(|e| text(&e))?;
-        close(&at("projected latents"), &projected, &golden("projected"))?;
+        close(&at("projected latents"), &projected, &golden("projected"), tolerance)?;
 
         let (prompt, logits) =
             decoder.prompt_logits(&latents, Some(question)).map_err(|e| text(&e))?;
@@ -61,7 +70,7 @@ pub fn compare_with(checkpoint: &Path, golden: &Path) -> Result<(), String> {
         if prompt != expected {
             return Err(format!("{}: {prompt:?} for {expected:?}", at("decoder ids")));
         }
-        close(&at("logits"), &logits, &golden("logits"))?;
+        close(&at("logits"), &logits, &golden("logits"), tolerance)?;
 
         let generated = generate(&encoder, &decoder, context, &latents, &cases, question)?;
         let expected = ids_of(&golden("generated"));
@@ -118,7 +127,7 @@ fn ids_of(tensor: &Tensor) -> Vec<u32> {
     tensor.to_vec1::<i64>().unwrap().into_iter().map(|id| id as u32).collect()
 }
 
-fn close(what: &str, ours: &Tensor, golden: &Tensor) -> Result<(), String> {
+fn close(what: &str, ours: &Tensor, golden: &Tensor, tolerance: f32) -> Result<(), String> {
     if ours.dims() != golden.dims() {
         return Err(format!("{what}: shape {:?}, golden {:?}", ours.dims(), golden.dims()));
     }
@@ -129,7 +138,7 @@ fn close(what: &str, ours: &Tensor, golden: &Tensor) -> Result<(), String> {
         // A NaN must not pass as a small difference.
         if (a - b).is_nan() { f32::INFINITY } else { m.max((a - b).abs()) }
     });
-    if error > TOLERANCE * largest {
+    if error > tolerance * largest {
         return Err(format!("{what}: off by {error}, largest value {largest}"));
     }
     println!("{what}: {:.1e} relative to the largest value", error / largest);

@@ -3,6 +3,7 @@
 mod builtin;
 mod compare;
 mod mutations;
+mod packed;
 
 use compare::{compare, fixture};
 use mutations::Copy;

@@ -2,7 +2,9 @@
 
 use candle_core::{Device, Tensor};
 
-use crate::compare::{compare_with, fixture};
+use c3_nn::LoadOptions;
+
+use crate::compare::{compare_as, compare_with, fixture};
 
 /// A copy of a checkpoint to spoil.
 pub struct Copy {
@@ -47,6 +49,10 @@ impl Copy {
 
     pub fn compare(&self) -> Result<(), String> {
         compare_with(self.folder.path(), &self.golden)
+    }
+
+    pub fn compare_as(&self, options: &LoadOptions, tolerance: f32) -> Result<(), String> {
+        compare_as(self.folder.path(), &self.golden, options, tolerance)
     }
 
     /// The comparison fails, and at the stage where the mistake is.

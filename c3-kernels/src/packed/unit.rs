@@ -61,7 +61,7 @@ impl Unit {
             }
             #[cfg(not(target_arch = "x86_64"))]
             Self::Bf16Pairs => false,
-            Self::Tiles => amx::is_available(),
+            Self::Tiles => !cfg!(feature = "portable") && amx::is_available(),
         }
     }
 
