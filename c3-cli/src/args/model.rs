@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use c3_core::{Compression, Dtype, EncodeRequest};
-use c3_nn::{LoadOptions, WeightDtype};
+use c3_nn::{BlockType, LoadOptions, WeightDtype};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
@@ -24,10 +24,15 @@ pub struct ModelArgs {
     #[arg(help_heading = MODEL)]
     #[arg(long, default_value = "cpu", value_parser = parse::device)]
     device: Device,
-    /// How weights are kept in memory; arithmetic on the CPU is f32 always
+    /// How weights are kept in memory; arithmetic on the CPU is f32. `stored` keeps what a GGUF
+    /// file has quantised as it is
     #[arg(help_heading = MODEL)]
     #[arg(long, value_enum, default_value = "f32")]
     dtype: WeightArg,
+    /// Round weights to fewer bits when the model is loaded; they then multiply 8-bit values
+    #[arg(help_heading = MODEL)]
+    #[arg(long, value_name = "TYPE", conflicts_with = "dtype", value_parser = parse::block_type())]
+    quantize: Option<BlockType>,
     /// Threads to compute with [default: one for each core]
     #[arg(help_heading = MODEL)]
     #[arg(long, value_name = "N")]
@@ -45,11 +50,12 @@ enum WeightArg {
 
 impl ModelArgs {
     pub fn check(self) -> Compute {
-        let dtype = match self.dtype {
-            WeightArg::F32 => WeightDtype::F32,
-            WeightArg::F16 => WeightDtype::F16,
-            WeightArg::Bf16 => WeightDtype::Bf16,
-            WeightArg::Stored => WeightDtype::Stored,
+        let dtype = match (self.quantize, self.dtype) {
+            (Some(kind), _) => WeightDtype::Quantized(kind),
+            (None, WeightArg::F32) => WeightDtype::F32,
+            (None, WeightArg::F16) => WeightDtype::F16,
+            (None, WeightArg::Bf16) => WeightDtype::Bf16,
+            (None, WeightArg::Stored) => WeightDtype::Stored,
         };
         let options = LoadOptions { device: self.device, dtype };
         Compute { model: self.model, options, threads: self.threads }
