@@ -1,15 +1,20 @@
 //! Free-running reconstruction of held-out text, for model cards:
 //!
 //! ```sh
-//! cargo run --release -p c3-bench --example fidelity -- [--model DIR] [--ratios 4,8] FILE.jsonl …
+//! cargo run --release -p c3-bench --example fidelity -- [--model DIR] [--ratios 4,8] \
+//!     [--dtype f32] [--quantize q8_0,q4_k] FILE.jsonl …
 //! ```
 //!
-//! Each line of a file is an object with a `text`. Per file and ratio: the mean char similarity
+//! Each line of a file is an object with a `text`. Both stages' weights are kept as `--dtype` says,
+//! and then once more as each type of `--quantize`, so that one table shows what quantising costs.
+//! Per way to keep them, file and ratio: the mean char similarity
 //! (1 − Levenshtein / longer length, in characters) under greedy decoding with its 95% bootstrap
 //! interval, and the share of texts that came back exactly.
 
+use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use c3_core::{
@@ -18,13 +23,15 @@ use c3_core::{
 };
 use c3_decoder::C3Decoder;
 use c3_encoder::C3Encoder;
-use c3_nn::{Checkpoint, LoadOptions};
+use c3_nn::{Checkpoint, LoadOptions, WeightDtype};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 struct Options {
     model: PathBuf,
     ratios: Vec<u32>,
+    /// How weights are kept, one after the other.
+    weights: Vec<WeightDtype>,
     files: Vec<PathBuf>,
 }
 
@@ -32,6 +39,7 @@ fn options() -> Result<Options> {
     let mut options = Options {
         model: concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny").into(),
         ratios: vec![4, 8, 16, 32],
+        weights: vec![WeightDtype::F32],
         files: Vec::new(),
     };
     let mut args = std::env::args_os().skip(1);
@@ -40,45 +48,80 @@ fn options() -> Result<Options> {
             Some("--model") => {
                 options.model = args.next().context("--model needs a folder")?.into()
             }
-            Some("--ratios") => {
-                let list = args.next().context("--ratios needs a list such as 4,8")?;
-                let list = list.to_string_lossy().into_owned();
-                options.ratios = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            Some("--ratios") => options.ratios = list(args.next(), "--ratios")?,
+            Some("--dtype") => {
+                let dtype = args.next().context("--dtype needs a number format such as bf16")?;
+                options.weights[0] = dtype.to_string_lossy().parse()?;
+            }
+            Some("--quantize") => {
+                options.weights.truncate(1);
+                options.weights.extend(list::<WeightDtype>(args.next(), "--quantize")?);
             }
             _ => options.files.push(arg.into()),
         }
     }
     if options.files.is_empty() {
-        bail!("usage: fidelity [--model DIR] [--ratios 4,8,16,32] FILE.jsonl …");
+        bail!(
+            "usage: fidelity [--model DIR] [--ratios 4,8,16,32] [--dtype f32] \
+               [--quantize q8_0,q4_k] FILE.jsonl …"
+        );
     }
     Ok(options)
+}
+
+/// The values of an option, separated by commas.
+fn list<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    value: Option<OsString>,
+    option: &str,
+) -> Result<Vec<T>> {
+    let list = value.with_context(|| format!("{option} needs a list, separated by commas"))?;
+    Ok(list.to_string_lossy().split(',').map(str::parse).collect::<Result<_, _>>()?)
 }
 
 fn main() -> Result<()> {
     let options = options()?;
     let checkpoint = Checkpoint::open(&options.model)?;
-    let load = LoadOptions::default();
-    let encoder = C3Encoder::load(&checkpoint, &load)?;
-    let decoder = C3Decoder::load(&checkpoint, &load)?;
-    println!("| text | ratio | n | char similarity | 95% interval | exact |");
-    println!("|---|---|---|---|---|---|");
-    for file in &options.files {
-        let texts = read(file)?;
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        for &ratio in &options.ratios {
-            let outputs = reconstruct(&encoder, &decoder, &texts, ratio)?;
-            let pairs = texts.iter().zip(&outputs);
-            let scores: Vec<f64> = pairs.clone().map(|(a, b)| char_similarity(a, b)).collect();
-            let exact = pairs.filter(|(a, b)| a == b).count() as f64 / texts.len() as f64;
-            let (mean, (low, high)) = (mean(&scores), interval(&scores));
-            println!(
-                "| {name} | {ratio}× | {} | {mean:.4} | {low:.4}–{high:.4} | {:.1}% |",
-                texts.len(),
-                100.0 * exact
-            );
+    println!("| weights | text | ratio | n | char similarity | 95% interval | exact |");
+    println!("|---|---|---|---|---|---|---|");
+    for &dtype in &options.weights {
+        let load = LoadOptions { dtype, ..LoadOptions::default() };
+        let encoder = C3Encoder::load(&checkpoint, &load)?;
+        let decoder = C3Decoder::load(&checkpoint, &load)?;
+        for file in &options.files {
+            let texts = read(file)?;
+            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            for &ratio in &options.ratios {
+                let outputs = reconstruct(&encoder, &decoder, &texts, ratio)?;
+                let fidelity = Fidelity::of(&texts, &outputs);
+                println!("| {dtype} | {name} | {ratio}× | {} | {fidelity} |", texts.len());
+            }
         }
     }
     Ok(())
+}
+
+/// How much of some texts came back.
+struct Fidelity {
+    similarity: f64,
+    interval: (f64, f64),
+    exact: f64,
+}
+
+impl Fidelity {
+    fn of(texts: &[String], outputs: &[String]) -> Self {
+        let pairs = texts.iter().zip(outputs);
+        let scores: Vec<f64> = pairs.clone().map(|(a, b)| char_similarity(a, b)).collect();
+        let exact = pairs.filter(|(a, b)| a == b).count() as f64 / texts.len() as f64;
+        Self { similarity: mean(&scores), interval: interval(&scores), exact }
+    }
+}
+
+/// The table's columns.
+impl std::fmt::Display for Fidelity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { similarity, interval: (low, high), exact } = self;
+        write!(f, "{similarity:.4} | {low:.4}–{high:.4} | {:.1}%", 100.0 * exact)
+    }
 }
 
 fn read(file: &PathBuf) -> Result<Vec<String>> {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use c3_bench::speed::{Request, Worker};
-use c3_nn::{Activations, BlockType, LoadOptions, Unit, WeightDtype};
+use c3_nn::{Activations, LoadOptions, Unit, WeightDtype};
 use clap::{Parser, ValueEnum};
 use serde_json::json;
 
@@ -25,7 +25,7 @@ struct Options {
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny"))]
     model: PathBuf,
     /// How weights are kept in memory: auto, f32, f16, bf16, stored, or a type of blocks as q8_0
-    #[arg(long, value_parser = dtype, default_value = "auto")]
+    #[arg(long, default_value = "auto")]
     dtype: WeightDtype,
     /// What bf16 weights are multiplied with
     #[arg(long, value_enum, default_value = "bf16")]
@@ -39,17 +39,6 @@ struct Options {
 enum ActivationArg {
     F32,
     Bf16,
-}
-
-fn dtype(name: &str) -> Result<WeightDtype, String> {
-    Ok(match name {
-        "auto" => WeightDtype::Auto,
-        "f32" => WeightDtype::F32,
-        "f16" => WeightDtype::F16,
-        "bf16" => WeightDtype::Bf16,
-        "stored" => WeightDtype::Stored,
-        name => WeightDtype::Quantized(name.parse::<BlockType>().map_err(|e| e.to_string())?),
-    })
 }
 
 fn main() -> Result<()> {

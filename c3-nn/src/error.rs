@@ -118,6 +118,14 @@ pub enum Error {
         /// The dtype it has.
         found: String,
     },
+    /// A name that no number format of weights has.
+    #[error("weights can't be kept as {found:?}, expected one of {known}")]
+    WeightDtype {
+        /// The name given.
+        found: String,
+        /// The names there are.
+        known: String,
+    },
     /// A stage is asked for that the checkpoint doesn't hold.
     #[error("checkpoint {0:?} has no encoder (llm1/): it can only decode")]
     NoEncoder(String),

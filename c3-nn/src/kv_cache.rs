@@ -94,7 +94,9 @@ impl KvCache {
         if row != last {
             for (keys, values) in &self.layers {
                 for cache in [keys, values] {
-                    cache.slice_set(&cache.narrow(0, last, 1)?.copy()?, 0, row)?;
+                    // `copy` would copy the whole cache that the view is of.
+                    let moved = cache.narrow(0, last, 1)?.narrow(2, 0, self.len)?;
+                    cache.narrow(0, row, 1)?.slice_set(&moved.force_contiguous()?, 2, 0)?;
                 }
             }
         }

@@ -1,7 +1,12 @@
 //! How a model is put into memory.
 
+use std::fmt;
+use std::str::FromStr;
+
 use c3_kernels::{Activations, BlockType};
 use candle_core::Device;
+
+use crate::{Error, Result};
 
 /// The number format that weight matrices are kept in. Norms and biases are always f32, and so is
 /// the arithmetic, but for quantised matrices: those multiply 8-bit values.
@@ -24,6 +29,34 @@ pub enum WeightDtype {
     Quantized(BlockType),
 }
 
+/// `auto`, `f32`, `f16`, `bf16`, `stored`, or the name of a type of blocks: `q8_0`.
+impl fmt::Display for WeightDtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F32 => f.write_str("f32"),
+            Self::F16 => f.write_str("f16"),
+            Self::Bf16 => f.write_str("bf16"),
+            Self::Stored => f.write_str("stored"),
+            Self::Auto => f.write_str("auto"),
+            Self::Quantized(kind) => kind.fmt(f),
+        }
+    }
+}
+
+impl FromStr for WeightDtype {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let floats = [Self::Auto, Self::F32, Self::F16, Self::Bf16, Self::Stored];
+        let mut all = floats.into_iter().chain(BlockType::ALL.map(Self::Quantized));
+        all.clone().find(|dtype| dtype.to_string() == name).ok_or_else(|| {
+            let first = all.next().map_or_else(String::new, |dtype| dtype.to_string());
+            let known = all.fold(first, |known, dtype| format!("{known}, {dtype}"));
+            Error::WeightDtype { found: name.into(), known }
+        })
+    }
+}
+
 /// Where and how a model is put into memory.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
@@ -38,5 +71,20 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> Self {
         Self { device: Device::Cpu, dtype: WeightDtype::F32, activations: Activations::F32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BlockType, WeightDtype};
+
+    #[test]
+    fn names_come_back() {
+        for name in ["auto", "f32", "f16", "bf16", "stored", "q4_k", "q8_0"] {
+            assert_eq!(name.parse::<WeightDtype>().unwrap().to_string(), name);
+        }
+        assert_eq!("q6_k".parse::<WeightDtype>().unwrap(), WeightDtype::Quantized(BlockType::Q6K));
+        let error = "int8".parse::<WeightDtype>().unwrap_err().to_string();
+        assert!(error.contains("\"int8\"") && error.contains("stored, q2_k"), "{error}");
     }
 }

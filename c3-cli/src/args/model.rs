@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use c3_core::{Compression, Dtype, EncodeRequest};
-use c3_nn::{Activations, LoadOptions, WeightDtype};
+use c3_nn::{Activations, BlockType, LoadOptions, WeightDtype};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
@@ -24,7 +24,8 @@ pub struct ModelArgs {
     #[arg(help_heading = MODEL)]
     #[arg(long, default_value = "cpu", value_parser = parse::device)]
     device: Device,
-    /// How weights are kept in memory; `auto` keeps bf16 and widens anything else
+    /// How weights are kept in memory; `auto` keeps bf16, and what a GGUF file has quantised, and
+    /// widens anything else
     #[arg(help_heading = MODEL)]
     #[arg(long, value_enum, default_value = "auto")]
     dtype: WeightArg,
@@ -33,6 +34,10 @@ pub struct ModelArgs {
     #[arg(help_heading = MODEL)]
     #[arg(long, value_enum, default_value = "bf16")]
     activations: ActivationArg,
+    /// Round weights to fewer bits when the model is loaded; they then multiply 8-bit values
+    #[arg(help_heading = MODEL)]
+    #[arg(long, value_name = "TYPE", conflicts_with = "dtype", value_parser = parse::block_type())]
+    quantize: Option<BlockType>,
     /// Threads to compute with [default: one for each core]
     #[arg(help_heading = MODEL)]
     #[arg(long, value_name = "N")]
@@ -57,12 +62,13 @@ enum WeightArg {
 
 impl ModelArgs {
     pub fn check(self) -> Compute {
-        let dtype = match self.dtype {
-            WeightArg::Auto => WeightDtype::Auto,
-            WeightArg::F32 => WeightDtype::F32,
-            WeightArg::F16 => WeightDtype::F16,
-            WeightArg::Bf16 => WeightDtype::Bf16,
-            WeightArg::Stored => WeightDtype::Stored,
+        let dtype = match (self.quantize, self.dtype) {
+            (Some(kind), _) => WeightDtype::Quantized(kind),
+            (None, WeightArg::Auto) => WeightDtype::Auto,
+            (None, WeightArg::F32) => WeightDtype::F32,
+            (None, WeightArg::F16) => WeightDtype::F16,
+            (None, WeightArg::Bf16) => WeightDtype::Bf16,
+            (None, WeightArg::Stored) => WeightDtype::Stored,
         };
         let activations = match self.activations {
             ActivationArg::F32 => Activations::F32,

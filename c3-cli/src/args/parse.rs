@@ -2,6 +2,15 @@
 
 use std::ops::Range;
 
+use c3_nn::BlockType;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+/// A type of quantised weights; help and completions list them.
+pub fn block_type() -> impl TypedValueParser<Value = BlockType> {
+    let names = PossibleValuesParser::new(BlockType::ALL.map(BlockType::name));
+    names.try_map(|name| name.parse::<BlockType>())
+}
+
 /// The one device of this build; another is named in the error.
 pub fn device(text: &str) -> Result<candle_core::Device, String> {
     match text {

@@ -11,6 +11,7 @@ mod interrupt;
 mod models;
 mod output;
 mod pull;
+mod quantized;
 mod roundtrip;
 mod support;
 mod usage;

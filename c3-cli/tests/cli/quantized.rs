@@ -1,0 +1,33 @@
+//! `--quantize`.
+
+use crate::support::{Dir, TEXT};
+
+fn similarity(dir: &Dir, options: &[&str]) -> f64 {
+    let args = [&["roundtrip", "in.txt", "--json", "-r", "4"], options].concat();
+    dir.run(&args).expect(0).json()["char_similarity"].as_f64().unwrap()
+}
+
+/// With 8 bits little is lost, and with 2 nearly all: the built-in model is small.
+#[test]
+fn fewer_bits_cost_text() {
+    let dir = Dir::new();
+    dir.write("in.txt", TEXT);
+    let floats = similarity(&dir, &["--dtype", "bf16"]);
+    let eight = similarity(&dir, &["--quantize", "q8_0"]);
+    assert!((floats - eight).abs() < 0.05, "{floats} and {eight}");
+    let two = similarity(&dir, &["--quantize", "q2_k"]);
+    assert!(two < eight - 0.1, "{two} and {eight}");
+}
+
+#[test]
+fn the_same_latents_whatever_the_threads() {
+    let dir = Dir::new();
+    let latents = |options: &[&str]| {
+        let args = [&["compress", "-q"], options].concat();
+        dir.pipe(&args, TEXT.as_bytes()).expect(0).stdout
+    };
+    let one = latents(&["--quantize", "q4_k", "--threads", "1"]);
+    assert_eq!(one, latents(&["--quantize", "q4_k", "--threads", "3"]));
+    assert_ne!(one, latents(&["--quantize", "q8_0"]));
+    assert_ne!(one, latents(&[]));
+}
