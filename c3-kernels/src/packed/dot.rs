@@ -2,8 +2,6 @@
 
 use std::marker::PhantomData;
 
-use half::bf16;
-
 use crate::simd::Simd;
 
 /// A unit's vectors of columns.
@@ -17,7 +15,9 @@ pub(super) trait Dot {
     /// A vector of columns of one pair of k.
     type Weights: Copy;
 
-    fn pair(a: f32, b: f32) -> Self::Pair;
+    /// Two elements of x as they are packed; with `round`, rounded to bf16, which units of bf16 do
+    /// always.
+    fn pair(a: f32, b: f32, round: bool) -> Self::Pair;
     unsafe fn weights(from: *const u16) -> Self::Weights;
     /// `sum + w₀ x₀ + w₁ x₁` in every column.
     unsafe fn dot(
@@ -25,6 +25,17 @@ pub(super) trait Dot {
         weights: Self::Weights,
         x: *const Self::Pair,
     ) -> <Self::Simd as Simd>::V;
+}
+
+/// The bits of a number rounded to bf16, to the nearest and of two to the even one; as
+/// [`half::bf16::from_f32`], but without a branch.
+#[inline(always)]
+fn bf16_bits(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+    // A NaN must stay one: rounding up could carry it away.
+    let kept = if x.is_nan() { bits | 0x40_0000 } else { rounded };
+    kept >> 16
 }
 
 /// Weights widened to f32 as they are read.
@@ -36,8 +47,11 @@ impl<S: Simd> Dot for Widened<S> {
     type Weights = [S::V; 2];
 
     #[inline(always)]
-    fn pair(a: f32, b: f32) -> Self::Pair {
-        [a, b]
+    fn pair(a: f32, b: f32, round: bool) -> Self::Pair {
+        match round {
+            true => [a, b].map(|x| f32::from_bits(bf16_bits(x) << 16)),
+            false => [a, b],
+        }
     }
     #[inline(always)]
     unsafe fn weights(from: *const u16) -> Self::Weights {
@@ -63,8 +77,8 @@ impl Dot for Pairs {
     type Weights = std::arch::x86_64::__m512bh;
 
     #[inline(always)]
-    fn pair(a: f32, b: f32) -> Self::Pair {
-        u32::from(bf16::from_f32(a).to_bits()) | u32::from(bf16::from_f32(b).to_bits()) << 16
+    fn pair(a: f32, b: f32, _: bool) -> Self::Pair {
+        bf16_bits(a) | bf16_bits(b) << 16
     }
     #[inline(always)]
     unsafe fn weights(from: *const u16) -> Self::Weights {
@@ -83,6 +97,23 @@ impl Dot for Pairs {
         unsafe {
             let x = std::mem::transmute::<__m512i, Self::Weights>(_mm512_set1_epi32(*x as i32));
             _mm512_dpbf16_ps(sum, weights, x)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::bf16_bits;
+
+    #[test]
+    fn rounds_as_half_does() {
+        for high in 0..=u16::MAX {
+            for low in [0u16, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+                let x = f32::from_bits(u32::from(high) << 16 | u32::from(low));
+                assert_eq!(bf16_bits(x), u32::from(bf16::from_f32(x).to_bits()), "{x:e}");
+            }
         }
     }
 }

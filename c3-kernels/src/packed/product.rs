@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use half::bf16;
 use rayon::prelude::*;
 
 use super::block::{AHEAD, Place, block};
@@ -143,7 +142,6 @@ fn pack<D: Dot>(job: &Job<'_>, x: &mut [D::Pair], blocks: usize, depth: usize, t
     // SAFETY: blocks have places of their own.
     unsafe impl<P> Sync for To<P> {}
     let (to, rows) = (To(x.as_mut_ptr()), job.rows);
-    let round = |x: f32| if job.round { bf16::from_f32(x).to_f32() } else { x };
     each(blocks, threads && blocks > 1, |i| {
         let to = &to;
         let block = i * rows / blocks..(i + 1) * rows / blocks;
@@ -155,7 +153,7 @@ fn pack<D: Dot>(job: &Job<'_>, x: &mut [D::Pair], blocks: usize, depth: usize, t
             let padding = depth / 2 - pairs.len() - rest.len();
             for (pair, [a, b]) in all.chain(std::iter::repeat_n([0.0; 2], padding)).enumerate() {
                 // SAFETY: within this block's part of `x`.
-                unsafe { *start.add(pair * block.len() + r) = D::pair(round(a), round(b)) }
+                unsafe { *start.add(pair * block.len() + r) = D::pair(a, b, job.round) }
             }
         }
     });
