@@ -5,9 +5,11 @@
 mod decoder;
 mod error;
 mod generate;
+mod memory;
 mod ngram;
 mod ordered;
 mod sampler;
 
 pub use decoder::C3Decoder;
 pub use error::{Error, Result};
+pub use memory::Positions;
