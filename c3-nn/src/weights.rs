@@ -122,7 +122,7 @@ impl Weights {
     pub(crate) fn visit(
         &self,
         wanted: &dyn Fn(&str) -> bool,
-        visit: &mut dyn FnMut(&str, &[usize], Dtype, &[u8]),
+        mut visit: impl FnMut(&str, &[usize], Dtype, &[u8]),
     ) {
         for (name, entry) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
             let bytes = &self.shards[entry.shard];
