@@ -23,7 +23,7 @@ pub type Bytes = Box<dyn ByteSource + Send + Sync>;
 
 /// A text that is open for reading.
 pub struct Text {
-    pub reader: Box<dyn Read>,
+    pub reader: Box<dyn Read + Send>,
     /// Its length in bytes, where it is known beforehand.
     pub bytes: Option<u64>,
 }

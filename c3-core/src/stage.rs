@@ -51,14 +51,15 @@ pub trait Encoder {
     fn provenance(&self, request: &EncodeRequest) -> Result<Provenance, Self::Error>;
 
     /// Compresses a UTF-8 text of any length, in memory bounded by the model and one batch.
-    /// Segments go to `sink` in the order of the text as soon as they are made.
+    /// Segments go to `sink`, on the calling thread, in the order of the text as soon as they are
+    /// made; the text may be read on another thread meanwhile.
     ///
     /// # Errors
     /// Where the text can't be read or is not UTF-8, the model can't compress as asked, or `sink`
     /// broke off.
     fn encode_stream(
         &self,
-        text: &mut dyn Read,
+        text: &mut (dyn Read + Send),
         request: &EncodeRequest,
         sink: &mut dyn FnMut(Segment) -> ControlFlow<()>,
     ) -> Result<SourceDigest, Self::Error>;

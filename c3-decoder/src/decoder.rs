@@ -13,23 +13,9 @@ use c3_nn::{
 use candle_core::Tensor;
 
 use crate::generate::Generation;
+use crate::memory::Positions;
 use crate::ordered::Ordered;
 use crate::{Error, Result};
-
-/// The KV cache of a batch stays under this many bytes where the caller doesn't say how many
-/// segments to decode together, or under a quarter of what the weights take: every step reads all
-/// weights, whatever the batch, so that a large model wants many rows.
-const CACHE_BYTES: usize = 512 << 20;
-const CACHE_SHARE: usize = 4;
-const MOST_ROWS: usize = 64;
-
-/// Tokens allowed beyond the segment's own length when it is reproduced: room for a model that
-/// wanders, without paying for one that never stops.
-const SPARE_TOKENS: usize = 16;
-
-/// The answer to a question other than the model's own has no length known beforehand: the
-/// authors' limit.
-const ANSWER_TOKENS: usize = 4096;
 
 /// The decoder of a C3 checkpoint.
 pub struct C3Decoder {
@@ -41,7 +27,6 @@ pub struct C3Decoder {
     placeholder: u32, // stands for a latent where n-grams are counted
     name: String,
     fingerprint: Option<Fingerprint>,
-    weight_bytes: usize, // of the backbone
 }
 
 /// Prompts of several segments, padded on the left to one length.
@@ -71,10 +56,8 @@ impl C3Decoder {
         let known = checkpoint.visit_identity(&mut |name, bytes| {
             print.tensor(name, bytes);
         });
-        let model = Qwen2::load(&config.decoder, weights, options)?;
         Ok(Self {
-            weight_bytes: usize::try_from(model.byte_count()).unwrap_or(usize::MAX),
-            model,
+            model: Qwen2::load(&config.decoder, weights, options)?,
             tokenizer: checkpoint.tokenizer().clone(),
             config: config.clone(),
             projector,
@@ -184,25 +167,6 @@ impl C3Decoder {
         }
         Ok(())
     }
-
-    /// Tokens that an answer may have before the model runs out of positions; at least 1. A file
-    /// may claim any length for its segments, and memory for it must not follow.
-    fn room(&self, prompt: usize, latents: usize) -> usize {
-        let latents = match self.config.query_positions {
-            QueryPositions::Contiguous => latents,
-            QueryPositions::Anchored => self.config.largest_bank(),
-        };
-        let positions = self.config.decoder.max_position_embeddings;
-        positions.saturating_sub(prompt + latents).max(1)
-    }
-
-    /// Segments decoded together whose cache stays within [`CACHE_BYTES`] or [`CACHE_SHARE`].
-    fn rows_for(&self, positions: usize) -> usize {
-        let c = &self.config.decoder;
-        let bytes = 2 * 4 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim();
-        let room = CACHE_BYTES.max(self.weight_bytes / CACHE_SHARE);
-        (room / (bytes * positions).max(1)).clamp(1, MOST_ROWS)
-    }
 }
 
 impl Decoder for C3Decoder {
@@ -232,23 +196,21 @@ impl Decoder for C3Decoder {
         let question = request.question.as_deref();
         let reproduces = question.is_none_or(|question| question == self.config.prompt.question);
         let prompt = self.config.prompt.ids(&self.tokenizer, question)?;
+        let prompt_length = prompt.before.len() + prompt.after.len();
         let mut ordered = Ordered::new(sink);
         let mut next = range.start;
         while next < range.end {
             let mut segments = Vec::new();
-            let mut rows = request.batch.unwrap_or(MOST_ROWS);
+            let mut rows = request.batch.unwrap_or(Self::MOST_ROWS);
             while next < range.end && segments.len() < rows {
                 let segment = context.segment(next)?;
-                let asked = request.max_new_tokens.unwrap_or(match reproduces {
-                    true => (segment.text_tokens as usize).saturating_add(SPARE_TOKENS),
-                    false => ANSWER_TOKENS,
-                });
-                let prompt = prompt.before.len() + prompt.after.len();
-                let limit = asked.min(self.room(prompt, segment.latents.rows()));
+                let (tokens, latents) = (segment.text_tokens as usize, segment.latents.rows());
+                let positions =
+                    Positions::new(&self.config, request, prompt_length, tokens, latents);
                 if request.batch.is_none() {
-                    rows = rows.min(self.rows_for(prompt + segment.latents.rows() + limit));
+                    rows = rows.min(positions.default_batch(&self.config));
                 }
-                segments.push((next, segment, limit));
+                segments.push((next, segment, positions.limit));
                 next += 1;
             }
             Generation::new(self, &prompt, request, reproduces, segments, &mut ordered)?.run()?;

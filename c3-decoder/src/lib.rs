@@ -5,6 +5,7 @@
 mod decoder;
 mod error;
 mod generate;
+mod memory;
 mod ngram;
 mod ordered;
 mod sampler;
@@ -12,4 +13,5 @@ mod verify;
 
 pub use decoder::C3Decoder;
 pub use error::{Error, Result};
+pub use memory::Positions;
 pub use verify::Verification;

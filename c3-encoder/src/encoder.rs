@@ -146,7 +146,7 @@ impl Encoder for C3Encoder {
 
     fn encode_stream(
         &self,
-        text: &mut dyn Read,
+        text: &mut (dyn Read + Send),
         request: &EncodeRequest,
         sink: &mut dyn FnMut(Segment) -> ControlFlow<()>,
     ) -> Result<SourceDigest> {

@@ -160,7 +160,7 @@ fn a_sink_can_break_off() {
 }
 
 /// Reads a text and then fails, or has a byte that is not UTF-8.
-fn broken(text: &str, io: bool) -> Box<dyn Read> {
+fn broken(text: &str, io: bool) -> Box<dyn Read + Send> {
     struct Failing;
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
@@ -226,7 +226,7 @@ fn a_stream_equals_its_segments_alone() {
     assert!(count > 48 && count == context.segment_count());
 }
 
-/// The pool computes while the caller reads: neither may wait for the other, however few threads
+/// The pool reads while the caller computes: neither may wait for the other, however few threads
 /// there are and whether or not the caller is one of them.
 #[test]
 fn one_thread_is_enough() {

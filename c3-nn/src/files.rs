@@ -29,6 +29,10 @@ impl std::ops::Deref for Bytes {
     }
 }
 
+/// How many bytes around a touched page are mapped with it.
+#[cfg(unix)]
+const AROUND: usize = 1 << 16;
+
 impl Bytes {
     /// Lets go of a range's pages, if the file is mapped; whoever reads it again finds the same
     /// bytes. They would count as this process's memory otherwise.
@@ -38,10 +42,13 @@ impl Bytes {
             && !range.is_empty()
             && range.end <= map.len()
         {
+            // The kernel maps the pages around one that is touched, and so behind the reader again.
+            let start = range.start.saturating_sub(AROUND);
+            let end = range.end.saturating_add(AROUND).min(map.len());
             // SAFETY: the map is shared, read-only and of a file: dropped pages come back from it
             // with the same bytes, under every reference there is.
             let dropped = unsafe {
-                map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len())
+                map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
             };
             // It is advice: where it is not taken, more memory is used and all else is the same.
             let _ = dropped;

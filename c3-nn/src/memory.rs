@@ -4,6 +4,7 @@
 
 use c3_kernels::{BlockType, PackedMatrix};
 
+use crate::qwen2::MLP_BYTES;
 use crate::stored::{Format, fitting};
 use crate::{LoadOptions, Qwen2Config, WeightDtype, Weights};
 
@@ -81,6 +82,16 @@ impl Qwen2Config {
             .saturating_add(vectors.saturating_mul(F32))
     }
 
+    /// Weights of the model, its embedding and head included.
+    pub fn parameters(&self) -> u64 {
+        let (hidden, wide) = (self.hidden_size as u64, self.intermediate_size as u64);
+        let kv = self.num_key_value_heads as u64 * self.head_dim() as u64;
+        let layer = 2 * hidden * hidden + 2 * kv * hidden + 3 * wide * hidden;
+        let tables = if self.tie_word_embeddings { 1 } else { 2 };
+        let layers = layer.saturating_mul(self.num_hidden_layers as u64);
+        layers.saturating_add(product([self.vocab_size, self.hidden_size]).saturating_mul(tables))
+    }
+
     /// Bytes of a [`KvCache`](crate::KvCache) for each row and position.
     pub fn kv_bytes(&self) -> u64 {
         let heads = 2 * self.num_key_value_heads as u64 * self.head_dim() as u64;
@@ -98,12 +109,17 @@ impl Qwen2Config {
         // counted, as measured.
         const HELD: u64 = 5;
         const LEFT_BY_ATTENTION: u64 = 3;
-        const WIDE: u64 = 3;
-        let values = (HELD + LEFT_BY_ATTENTION) * self.hidden_size as u64
-            + WIDE * self.intermediate_size as u64;
+        let narrow = (HELD + LEFT_BY_ATTENTION) * self.hidden_size as u64;
         // Cosines and sines.
-        let values = values + self.head_dim() as u64;
-        values.saturating_mul(tokens as u64).saturating_mul(F32)
+        let narrow = narrow + self.head_dim() as u64;
+        let bytes = |values: u64| values.saturating_mul(tokens as u64).saturating_mul(F32);
+        let gates = bytes(2 * self.intermediate_size as u64);
+        // Many rows go through the network in parts, whose results are held till they are joined.
+        let (gates, parts) = match gates.checked_sub(MLP_BYTES as u64) {
+            Some(_) => (MLP_BYTES as u64, bytes(self.hidden_size as u64)),
+            None => (gates, 0),
+        };
+        bytes(narrow).saturating_add(gates + gates / 2).saturating_add(parts)
     }
 
     /// Bytes of the logits of `rows` rows.

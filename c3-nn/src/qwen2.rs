@@ -106,7 +106,7 @@ struct Mlp {
 
 /// Bytes of gates and ups that are made at a time: beyond this, rows are taken in parts, which stay
 /// in the cache and in memory that the allocator keeps.
-const MLP_BYTES: usize = 24 << 20;
+pub(crate) const MLP_BYTES: usize = 24 << 20;
 
 impl Mlp {
     /// `[batch, tokens, hidden]` → the same

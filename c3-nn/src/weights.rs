@@ -31,9 +31,6 @@ pub struct Weights {
     gguf: Option<(usize, Qwen2Config)>,
 }
 
-/// Told of a tensor: its name, shape, number format and bytes.
-type VisitTensor<'a> = dyn FnMut(&str, &[usize], &Format, &[u8]) + 'a;
-
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -180,7 +177,11 @@ impl Weights {
 
     /// Names, shapes, formats and bytes of the tensors that are `wanted`, in the order of their names;
     /// their pages are let go of behind it.
-    pub(crate) fn visit(&self, wanted: &dyn Fn(&str) -> bool, visit: &mut VisitTensor<'_>) {
+    pub(crate) fn visit(
+        &self,
+        wanted: &dyn Fn(&str) -> bool,
+        mut visit: impl FnMut(&str, &[usize], &Format, &[u8]),
+    ) {
         for (name, entry) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
             let bytes = &self.shards[entry.shard];
             visit(name, &entry.shape, &entry.format, &bytes[entry.range.clone()]);

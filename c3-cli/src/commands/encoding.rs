@@ -23,7 +23,7 @@ pub struct Encoded {
 pub fn encode(
     encoder: &C3Encoder,
     model: String,
-    text: &mut dyn Read,
+    text: &mut (dyn Read + Send),
     request: &EncodeRequest,
     out: impl Write + Seek,
     progress: &Progress,
