@@ -12,7 +12,7 @@ use c3_core::{
     SegmentSource,
 };
 use c3_decoder::C3Decoder;
-use c3_encoder::{C3Encoder, Segmenter, SegmenterOptions};
+use c3_encoder::{Bank, C3Encoder, Segmenter, SegmenterOptions};
 use c3_nn::{Checkpoint, LoadOptions};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -105,6 +105,27 @@ fn text(c: &mut Criterion) {
     group.finish();
 }
 
+/// Every bank of the model for the same sixteen segments.
+fn banks(c: &mut Criterion) {
+    let encoder = C3Encoder::load(&checkpoint(), &LoadOptions::default()).expect("the encoder");
+    let options = SegmenterOptions { max_tokens: 256, lossy: false };
+    let text = prose(60_000);
+    let pieces = Segmenter::new(text.as_bytes(), encoder.tokenizer(), options).expect("options");
+    let pieces: Vec<_> = pieces.take(16).map(|piece| piece.expect("a segment")).collect();
+    let segments: Vec<&[u32]> = pieces.iter().map(|piece| piece.ids.as_slice()).collect();
+    let bank = |ratio| Bank::choose(encoder.config(), Compression::Ratio(ratio)).expect("a bank");
+    let banks = RATIOS.map(bank);
+    let mut group = c.benchmark_group("four banks");
+    group.throughput(Throughput::Elements(segments.iter().map(|ids| ids.len() as u64).sum()));
+    group.bench_function("from one pass", |b| {
+        b.iter(|| encoder.latents_of_banks(&segments, &banks).expect("latents"))
+    });
+    group.bench_function("one by one", |b| {
+        b.iter(|| banks.each_ref().map(|bank| encoder.latents(&segments, bank).expect("latents")))
+    });
+    group.finish();
+}
+
 fn stages(c: &mut Criterion) {
     let checkpoint = checkpoint();
     let load = LoadOptions::default();
@@ -149,5 +170,5 @@ fn stages(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, format, text, stages);
+criterion_group!(benches, format, text, banks, stages);
 criterion_main!(benches);

@@ -6,18 +6,38 @@ use anyhow::Context as _;
 use c3_nn::{Checkpoint, LoadOptions};
 
 use crate::hub::HubSettings;
+use crate::machine;
+use crate::memory::{self, Fit, Job, Limit};
 use crate::model::ModelName;
 
-/// Model, device, dtype and threads of a job.
+/// Model, device, dtype, threads and memory of a job.
 pub struct Compute {
     pub model: ModelName,
     pub options: LoadOptions,
+    /// Whether the user chose the dtype.
+    pub dtype_chosen: bool,
     pub threads: Option<NonZeroUsize>,
+    /// Bytes of memory that it may take.
+    pub max_memory: Option<u64>,
 }
 
 impl Compute {
     pub fn checkpoint(&self, hub: &HubSettings) -> anyhow::Result<Checkpoint> {
         self.model.open(hub)
+    }
+
+    /// How many threads compute.
+    pub fn thread_count(&self) -> usize {
+        self.threads.map_or_else(rayon::current_num_threads, NonZeroUsize::get)
+    }
+
+    /// Makes `job` fit into the memory asked for, or else makes sure that the machine holds it.
+    pub fn fit(&self, job: &Job<'_>) -> anyhow::Result<Fit> {
+        let limit = match self.max_memory {
+            Some(bytes) => Some(Limit::Asked(bytes)),
+            None => machine::memory().map(Limit::Machine),
+        };
+        memory::fit(job, &self.options, self.dtype_chosen, limit)
     }
 
     /// Runs `work` in a pool of the threads asked for, or else in the shared one.

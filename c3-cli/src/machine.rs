@@ -27,8 +27,8 @@ impl Machine {
     }
 }
 
-/// From the files that Linux has for it; elsewhere unknown.
-fn memory() -> Option<u64> {
+/// Memory that this process may use, from the files that Linux has for it; elsewhere unknown.
+pub fn memory() -> Option<u64> {
     let system = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| mem_total(&text));
     let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
         .ok()

@@ -11,6 +11,7 @@ mod human;
 mod input;
 mod interrupt;
 mod machine;
+mod memory;
 mod model;
 mod output;
 mod progress;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
-use commands::{Context, completions, doctor, man, pull};
+use commands::{Context, completions, man, pull};
 use report::Outcome;
 
 fn main() -> ExitCode {
@@ -42,7 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => args.check().run(&context),
         Command::Models(args) => args.check().run(&context),
         Command::Pull(args) => pull::run(&args, &context),
-        Command::Doctor(args) => doctor::run(&args, &context),
+        Command::Doctor(args) => args.check().run(&context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -23,6 +23,14 @@ const ANSWER_TOKENS: usize = 4096;
 /// tokens are chosen from them.
 const LOGITS: u64 = 3;
 
+/// Tenths of the cache that are written in the end: segments are shorter than the longest one, and
+/// their rows leave early. Memory that nobody writes to isn't taken.
+const FILLED: u64 = 9;
+
+/// Tenths of what reading the prompts took that the allocator still has when the cache is full, as
+/// measured.
+const KEPT: u64 = 6;
+
 /// The positions that decoding a segment takes: prompt, latents, and the most tokens of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Positions {
@@ -89,10 +97,16 @@ impl Positions {
     /// Bytes that decoding works with at its peak, beside the weights, where `rows` segments are
     /// decoded together: their cache, reading the prompts, their logits.
     pub fn batch_bytes(&self, config: &C3Config, rows: usize) -> u64 {
-        let prompts = self.prompt.saturating_add(self.latents).saturating_mul(rows);
-        self.cache_bytes(config, rows)
-            .saturating_add(config.decoder.pass_bytes(prompts))
-            .saturating_add(config.decoder.logits_bytes(rows).saturating_mul(LOGITS))
+        let read = self.prompt.saturating_add(self.latents);
+        let cache = |positions: usize| {
+            let positions = (positions as u64).saturating_mul(rows as u64);
+            config.decoder.kv_bytes().saturating_mul(positions)
+        };
+        let reading = config.decoder.pass_bytes(read.saturating_mul(rows));
+        let at_first = cache(read).saturating_add(reading);
+        let at_last = tenths(cache(self.total()), FILLED).saturating_add(tenths(reading, KEPT));
+        let logits = config.decoder.logits_bytes(rows).saturating_mul(LOGITS);
+        at_first.max(at_last).saturating_add(logits)
     }
 }
 
@@ -108,6 +122,10 @@ impl C3Decoder {
         let model = config.decoder.weight_bytes(weights, options, true);
         model.saturating_add(weights.matrix_bytes(projector, options))
     }
+}
+
+fn tenths(bytes: u64, tenths: u64) -> u64 {
+    (bytes / 10).saturating_mul(tenths)
 }
 
 /// Tokens that an answer may have before the model runs out of positions; at least 1. A file may

@@ -11,6 +11,9 @@ const WAITING: u64 = 16;
 /// Bytes that the tokenizer works with for each byte of the text that it reads in one go.
 const TOKENISING: u64 = 64;
 
+/// Bytes of the words that the tokenizer remembers.
+const WORDS: u64 = 5 << 20;
+
 impl C3Encoder {
     /// Bytes of the weights once [`load`](Self::load) has loaded them. 0 where the checkpoint has no
     /// encoder.
@@ -38,6 +41,6 @@ impl Bank {
         let latents = 2 * (self.queries * config.encoder.hidden_size) as u64;
         let held = waiting.saturating_mul(WAITING * self.segment_tokens as u64 + latents);
         let reading = TOKENISING.saturating_mul(bytes_at_once(self.segment_tokens) as u64);
-        computing.saturating_add(held).saturating_add(reading)
+        computing.saturating_add(held).saturating_add(reading).saturating_add(WORDS)
     }
 }

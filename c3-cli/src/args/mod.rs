@@ -3,6 +3,7 @@
 
 mod compress;
 mod decompress;
+mod doctor;
 mod files;
 mod model;
 mod parse;
@@ -13,8 +14,9 @@ use clap::{ArgAction, Parser, Subcommand};
 
 pub use compress::CompressArgs;
 pub use decompress::DecompressArgs;
+pub use doctor::DoctorArgs;
 pub use roundtrip::RoundtripArgs;
-pub use simple::{CompletionsArgs, DoctorArgs, InspectArgs, ManArgs, ModelsArgs, PullArgs};
+pub use simple::{CompletionsArgs, InspectArgs, ManArgs, ModelsArgs, PullArgs};
 
 /// Text to latent tokens and back: Context Cascade Compression.
 ///

@@ -25,10 +25,10 @@ pub struct ModelArgs {
     #[arg(long, default_value = "cpu", value_parser = parse::device)]
     device: Device,
     /// How weights are kept in memory; `auto` keeps bf16, and what a GGUF file has quantised, and
-    /// widens anything else
+    /// widens anything else [default: auto]
     #[arg(help_heading = MODEL)]
-    #[arg(long, value_enum, default_value = "auto")]
-    dtype: WeightArg,
+    #[arg(long, value_enum)]
+    dtype: Option<WeightArg>,
     /// What bf16 weights are multiplied with: f32, or rounded to bf16, for which many processors
     /// have faster instructions. All other arithmetic is f32
     #[arg(help_heading = MODEL)]
@@ -42,6 +42,11 @@ pub struct ModelArgs {
     #[arg(help_heading = MODEL)]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Memory to stay within, such as 8G or 512M: chooses batches and, without --dtype, how weights
+    /// are kept; refuses what doesn't fit before anything is loaded
+    #[arg(help_heading = MODEL)]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    max_memory: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,24 +69,29 @@ impl ModelArgs {
     pub fn check(self) -> Compute {
         let dtype = match (self.quantize, self.dtype) {
             (Some(kind), _) => WeightDtype::Quantized(kind),
-            (None, WeightArg::Auto) => WeightDtype::Auto,
-            (None, WeightArg::F32) => WeightDtype::F32,
-            (None, WeightArg::F16) => WeightDtype::F16,
-            (None, WeightArg::Bf16) => WeightDtype::Bf16,
-            (None, WeightArg::Stored) => WeightDtype::Stored,
+            (None, None | Some(WeightArg::Auto)) => WeightDtype::Auto,
+            (None, Some(WeightArg::F32)) => WeightDtype::F32,
+            (None, Some(WeightArg::F16)) => WeightDtype::F16,
+            (None, Some(WeightArg::Bf16)) => WeightDtype::Bf16,
+            (None, Some(WeightArg::Stored)) => WeightDtype::Stored,
         };
         let activations = match self.activations {
             ActivationArg::F32 => Activations::F32,
             ActivationArg::Bf16 => Activations::Bf16,
         };
-        let options = LoadOptions { device: self.device, dtype, activations };
-        Compute { model: self.model, options, threads: self.threads }
+        Compute {
+            model: self.model,
+            options: LoadOptions { device: self.device, dtype, activations },
+            dtype_chosen: self.dtype.is_some() || self.quantize.is_some(),
+            threads: self.threads,
+            max_memory: self.max_memory,
+        }
     }
 }
 
-/// How far to compress.
+/// How many latent tokens.
 #[derive(Args)]
-pub struct CompressionArgs {
+pub struct RatioArgs {
     /// Text tokens for each latent token [default: the model's]
     #[arg(short, long, value_name = "R", conflicts_with = "latents")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -89,6 +99,23 @@ pub struct CompressionArgs {
     /// Latent tokens of a full segment [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     latents: Option<u32>,
+}
+
+impl RatioArgs {
+    pub fn check(&self) -> Compression {
+        match (self.ratio, self.latents) {
+            (Some(ratio), _) => Compression::Ratio(ratio),
+            (None, Some(latents)) => Compression::Latents(latents),
+            (None, None) => Compression::Default,
+        }
+    }
+}
+
+/// How far to compress.
+#[derive(Args)]
+pub struct CompressionArgs {
+    #[command(flatten)]
+    ratio: RatioArgs,
     /// How latent tokens are stored
     #[arg(long, value_name = "DTYPE", value_enum, default_value = "f16")]
     latent_dtype: LatentArg,
@@ -106,11 +133,7 @@ enum LatentArg {
 
 impl CompressionArgs {
     pub fn check(self, batch: Option<NonZeroUsize>) -> EncodeRequest {
-        let compression = match (self.ratio, self.latents) {
-            (Some(ratio), _) => Compression::Ratio(ratio),
-            (None, Some(latents)) => Compression::Latents(latents),
-            (None, None) => Compression::Default,
-        };
+        let compression = self.ratio.check();
         let dtype = match self.latent_dtype {
             LatentArg::F32 => Dtype::F32,
             LatentArg::F16 => Dtype::F16,

@@ -51,9 +51,46 @@ pub fn segments(text: &str) -> Result<Range<usize>, String> {
     if range.is_empty() { Err(expected()) } else { Ok(range) }
 }
 
+/// Bytes, with K, M, G or T for powers of 1024: `8G`, `1.5GiB`, `4096`.
+pub fn size(text: &str) -> Result<u64, String> {
+    let expected = || "expected a size such as 512M or 8G".to_owned();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.trim_start().to_ascii_uppercase();
+    let unit = unit.strip_suffix("IB").or(unit.strip_suffix('B')).unwrap_or(&unit);
+    let power = match unit {
+        "" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(expected()),
+    };
+    let bytes = number.parse::<f64>().map_err(|_| expected())? * 1024f64.powi(power);
+    if bytes < 1.0 || bytes >= u64::MAX as f64 { Err(expected()) } else { Ok(bytes as u64) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("4096", 4096),
+            ("1K", 1 << 10),
+            ("512M", 512 << 20),
+            ("8g", 8 << 30),
+            ("8 GiB", 8 << 30),
+            ("1.5GB", 3 << 29),
+            ("1T", 1 << 40),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "0", "G", "-1G", "1X", "1GG", "1e3", "1..5G", "99999999T", "nan", "BiB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn other_devices_are_named_as_absent() {

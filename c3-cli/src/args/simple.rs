@@ -82,14 +82,6 @@ pub struct PullArgs {
     pub json: bool,
 }
 
-/// Report what this machine and this build offer
-#[derive(Args)]
-pub struct DoctorArgs {
-    /// Print it as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Print completions for a shell
 #[derive(Args)]
 pub struct CompletionsArgs {

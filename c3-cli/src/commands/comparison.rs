@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::diff;
 use super::roundtrip::{SegmentTexts, Trip};
 use crate::human::{self, Table};
+use crate::memory;
 use crate::style::{BAD, BOLD, GOOD, paint};
 
 /// Characters up to which the whole texts are compared at once. The time grows with the square:
@@ -32,6 +33,7 @@ pub struct Comparison {
     load_seconds: f64,
     encode_seconds: f64,
     decode_seconds: f64,
+    peak_memory_bytes: Option<u64>,
     model: String,
     fingerprint: String,
 }
@@ -58,6 +60,7 @@ impl Comparison {
             load_seconds: trip.load.as_secs_f64(),
             encode_seconds: trip.encode.as_secs_f64(),
             decode_seconds: trip.decode.as_secs_f64(),
+            peak_memory_bytes: memory::peak(),
             model: encoded.model.clone(),
             fingerprint: encoded.fingerprint.to_string(),
         }

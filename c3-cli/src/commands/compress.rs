@@ -11,6 +11,7 @@ use super::encoding::{Encoded, encode};
 use crate::compute::Compute;
 use crate::human;
 use crate::input::Input;
+use crate::memory::{self, Encoding, Job};
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::report::Outcome;
@@ -35,6 +36,7 @@ impl Compress {
             human::counted(encoded.segments, "segment"),
             human::seconds(seconds),
         ));
+        memory::tell_peak(&context.ui);
         if self.json {
             output::print_json(&Summary::new(&encoded, seconds))?;
         }
@@ -46,14 +48,24 @@ impl Compress {
         let mut text = self.input.open_text(&context.ui)?;
         let mut out = self.output.open_binary()?;
         let checkpoint = self.compute.checkpoint(&context.hub)?;
-        let encoder = C3Encoder::load(&checkpoint, &self.compute.options)?;
+        let mut request = self.request.clone();
+        let fit = self.compute.fit(&Job {
+            checkpoint: &checkpoint,
+            threads: self.compute.thread_count(),
+            encoding: Some(Encoding::new(&checkpoint, &request, text.bytes)?),
+            decoding: None,
+            held_text: 0,
+        })?;
+        memory::tell(&context.ui, &fit);
+        request.batch = fit.batch(fit.rows.encode).or(request.batch);
+        let encoder = C3Encoder::load(&checkpoint, &fit.options)?;
         let model = self.compute.model.name(&checkpoint);
-        context.ui.detail(|| format!("model {model}, {:?}", self.request));
+        context.ui.detail(|| format!("model {model}, {request:?}"));
 
         let start = Instant::now();
         let progress = Progress::bytes(&context.ui, "compressing", text.bytes);
         let encoded = out.write_seekable(|file| {
-            encode(&encoder, model, &mut text.reader, &self.request, file, &progress)
+            encode(&encoder, model, &mut text.reader, &request, file, &progress)
         })?;
         out.commit()?;
         Ok((encoded, start.elapsed()))
@@ -74,6 +86,7 @@ struct Summary<'a> {
     text_bytes: u64,
     stored_bytes: u64,
     encode_seconds: f64,
+    peak_memory_bytes: Option<u64>,
 }
 
 impl<'a> Summary<'a> {
@@ -91,6 +104,7 @@ impl<'a> Summary<'a> {
             text_bytes: ratio.text_bytes,
             stored_bytes: ratio.stored_bytes,
             encode_seconds: seconds.as_secs_f64(),
+            peak_memory_bytes: memory::peak(),
         }
     }
 }

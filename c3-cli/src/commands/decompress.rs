@@ -13,6 +13,7 @@ use super::decoding::{Restored, decode, source_bytes};
 use crate::compute::Compute;
 use crate::human;
 use crate::input::Input;
+use crate::memory::{self, Decoding, Job};
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::report::Outcome;
@@ -46,6 +47,7 @@ impl Decompress {
             let rate = human::count(human::rate(decoded.tokens, done.seconds));
             format!("{segments}, {tokens} tokens in {time} ({rate} tokens/s)")
         });
+        memory::tell_peak(&context.ui);
         done.restored.warn(&context.ui, own_question);
         if self.json {
             output::print_json(&Summary::new(&done, own_question))?;
@@ -60,7 +62,17 @@ impl Decompress {
         let file = self.input.open_latents()?;
         let mut out = self.output.open_text()?;
         let checkpoint = self.compute.checkpoint(&context.hub)?;
-        let decoder = C3Decoder::load(&checkpoint, &self.compute.options)?;
+        let mut request = self.request.clone();
+        let fit = self.compute.fit(&Job {
+            checkpoint: &checkpoint,
+            threads: self.compute.thread_count(),
+            encoding: None,
+            decoding: Some(Decoding::of_file(&checkpoint, &request, &file)?),
+            held_text: 0,
+        })?;
+        memory::tell(&context.ui, &fit);
+        request.batch = fit.batch(fit.rows.decode).or(request.batch);
+        let decoder = C3Decoder::load(&checkpoint, &fit.options)?;
         context.ui.detail(|| {
             let model = &file.provenance().model;
             format!(
@@ -80,7 +92,7 @@ impl Decompress {
             Progress::bytes(&context.ui, "decompressing", Some(total))
         };
         let mut text_bytes = 0;
-        let restored = decode(&decoder, &file, &self.request, &progress, &mut |_, text| {
+        let restored = decode(&decoder, &file, &request, &progress, &mut |_, text| {
             text_bytes += text.len() as u64;
             out.write_all(text.as_bytes()).with_context(|| format!("can't write {}", self.output))
         })?;
@@ -102,6 +114,7 @@ struct Summary<'a> {
     tokens: u64,
     text_bytes: u64,
     decode_seconds: f64,
+    peak_memory_bytes: Option<u64>,
 }
 
 impl<'a> Summary<'a> {
@@ -115,6 +128,7 @@ impl<'a> Summary<'a> {
             tokens: decoded.tokens,
             text_bytes: done.text_bytes,
             decode_seconds: done.seconds.as_secs_f64(),
+            peak_memory_bytes: memory::peak(),
         }
     }
 }

@@ -4,11 +4,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use c3_core::{DecodeRequest, EncodeRequest};
+
 use super::Context;
-use crate::args::DoctorArgs;
+use super::needs::Needs;
+use crate::compute::Compute;
 use crate::hub::{COMPILED_IN, Cache, HubSettings, TokenSource};
 use crate::human::{self, Table};
 use crate::machine::Machine;
+use crate::model::ModelName;
 use crate::report::Outcome;
 use crate::style::{BAD, GOOD, paint};
 use crate::{builtin, output};
@@ -26,6 +30,8 @@ struct Findings {
     machine: Machine,
     builtin_model: Option<&'static str>,
     hub: Hub,
+    /// Absent in a build without a model that was asked about none.
+    memory: Option<Needs>,
     problems: Vec<String>,
 }
 
@@ -38,14 +44,40 @@ struct Hub {
     token: TokenSource,
 }
 
-pub fn run(args: &DoctorArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let findings = Findings::gather(&context.hub);
-    if args.json {
-        output::print_json(&findings)?;
-    } else {
-        output::print(&findings.render())?;
+/// What to look into beside the machine: the memory that a model takes.
+pub struct Doctor {
+    pub compute: Compute,
+    pub encode: EncodeRequest,
+    pub decode: DecodeRequest,
+    /// Bytes of text.
+    pub text: u64,
+    pub json: bool,
+}
+
+impl Doctor {
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let mut findings = Findings::gather(&context.hub);
+        findings.memory = self.needs(&context.hub, &mut findings.problems)?;
+        if self.json {
+            output::print_json(&findings)?;
+        } else {
+            output::print(&findings.render())?;
+        }
+        Ok(if findings.problems.is_empty() { Outcome::Done } else { Outcome::Failed })
     }
-    Ok(if findings.problems.is_empty() { Outcome::Done } else { Outcome::Failed })
+
+    fn needs(
+        &self,
+        hub: &HubSettings,
+        problems: &mut Vec<String>,
+    ) -> anyhow::Result<Option<Needs>> {
+        if matches!(self.compute.model, ModelName::Builtin) && builtin::files().is_none() {
+            return Ok(None);
+        }
+        let checkpoint = self.compute.checkpoint(hub)?;
+        let requests = (&self.encode, &self.decode);
+        Needs::new(&self.compute, &checkpoint, requests, self.text, problems).map(Some)
+    }
 }
 
 impl Findings {
@@ -77,6 +109,7 @@ impl Findings {
                 offline: hub.offline,
                 token: hub.token_source(),
             },
+            memory: None,
             problems,
         }
     }
@@ -107,6 +140,10 @@ impl Findings {
             .row("hub cache", format!("{}, {cached}", hub.cache))
             .row("hub", format!("{}{offline}", hub.endpoint))
             .row("hub token", token);
+        let table = match &self.memory {
+            Some(needs) => needs.rows(table),
+            None => table,
+        };
         let verdict = if self.problems.is_empty() {
             paint(GOOD, "nothing is wrong")
         } else {

@@ -14,6 +14,7 @@ mod comparison;
 mod decoding;
 mod diff;
 mod encoding;
+mod needs;
 
 use crate::args::GlobalArgs;
 use crate::environment::Environment;

@@ -14,6 +14,7 @@ use super::decoding::{Restored, decode};
 use super::encoding::{Encoded, encode};
 use crate::compute::Compute;
 use crate::input::Input;
+use crate::memory::{self, Decoding, Encoding, Job};
 use crate::output;
 use crate::progress::Progress;
 use crate::report::Outcome;
@@ -50,6 +51,7 @@ impl Roundtrip {
     pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let trip = self.compute.install(|| self.travel(context))?;
         let comparison = Comparison::new(&trip);
+        memory::tell_peak(&context.ui);
         if self.json {
             output::print_json(&comparison)?;
         } else {
@@ -67,8 +69,21 @@ impl Roundtrip {
 
         let start = Instant::now();
         let checkpoint = self.compute.checkpoint(&context.hub)?;
-        let encoder = C3Encoder::load(&checkpoint, &self.compute.options)?;
-        let decoder = C3Decoder::load(&checkpoint, &self.compute.options)?;
+        let (mut encode_request, mut decode_request) = (self.encode.clone(), self.decode.clone());
+        let held_text = bytes.len() as u64;
+        let encoding = Encoding::new(&checkpoint, &encode_request, Some(held_text))?;
+        let fit = self.compute.fit(&Job {
+            checkpoint: &checkpoint,
+            threads: self.compute.thread_count(),
+            decoding: Some(Decoding::of_encoding(&checkpoint, &decode_request, &encoding)?),
+            encoding: Some(encoding),
+            held_text,
+        })?;
+        memory::tell(&context.ui, &fit);
+        encode_request.batch = fit.batch(fit.rows.encode).or(encode_request.batch);
+        decode_request.batch = fit.batch(fit.rows.decode).or(decode_request.batch);
+        let encoder = C3Encoder::load(&checkpoint, &fit.options)?;
+        let decoder = C3Decoder::load(&checkpoint, &fit.options)?;
         let model = self.compute.model.name(&checkpoint);
         let load = start.elapsed();
 
@@ -76,7 +91,7 @@ impl Roundtrip {
         let mut file = Cursor::new(Vec::new());
         let encoded = {
             let progress = Progress::bytes(&context.ui, "compressing", Some(bytes.len() as u64));
-            encode(&encoder, model, &mut bytes.as_slice(), &self.encode, &mut file, &progress)?
+            encode(&encoder, model, &mut bytes.as_slice(), &encode_request, &mut file, &progress)?
         };
         let encode = start.elapsed();
 
@@ -86,7 +101,7 @@ impl Roundtrip {
         let restored = {
             let progress =
                 Progress::bytes(&context.ui, "decompressing", Some(encoded.source.bytes));
-            decode(&decoder, &file, &self.decode, &progress, &mut |segment, text| {
+            decode(&decoder, &file, &decode_request, &progress, &mut |segment, text| {
                 texts[segment].push_str(text);
                 Ok(())
             })?

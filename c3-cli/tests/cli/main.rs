@@ -8,6 +8,7 @@ mod decompress;
 mod hub_server;
 mod inspect;
 mod interrupt;
+mod memory;
 mod models;
 mod output;
 mod pull;

@@ -1,0 +1,209 @@
+//! What a job is going to take of memory: the arithmetic of the stages, added up.
+
+use std::ops::Range;
+
+use c3_core::{ByteSource, DecodeRequest, EncodeRequest, LatentFile, SegmentSource};
+use c3_decoder::{C3Decoder, Positions};
+use c3_encoder::{Bank, C3Encoder};
+use c3_nn::{Checkpoint, LoadOptions};
+use serde::Serialize;
+
+use super::process;
+
+/// The program with an open checkpoint, where the system doesn't say.
+const PROGRAM: u64 = 16 << 20;
+
+/// What computing adds to that: code that is touched, buffers of the kernels and of files.
+const COMPUTING: u64 = 2 << 20;
+
+/// Each thread's stack, and its buffers in the kernels.
+const THREAD: u64 = 1 << 19;
+
+/// Bytes of text for each token, in English prose.
+const BYTES_PER_TOKEN: f64 = 3.5;
+
+/// How full segments are, on average.
+const FULL: f64 = 0.83;
+
+/// Bytes that comparing two texts takes for each character, and how many are compared at once.
+const COMPARING: u64 = 40;
+const COMPARED: u64 = 300_000;
+
+/// A job, as far as its memory goes.
+pub struct Job<'a> {
+    pub checkpoint: &'a Checkpoint,
+    pub threads: usize,
+    pub encoding: Option<Encoding>,
+    pub decoding: Option<Decoding>,
+    /// Bytes of text that are held whole, together with their latents.
+    pub held_text: u64,
+}
+
+/// Text to latents.
+pub struct Encoding {
+    pub bank: Bank,
+    /// Bytes of a latent's values, each.
+    pub value_bytes: u64,
+    /// The most segments that the text can have.
+    pub most: usize,
+    /// Segments computed together, where the user says.
+    pub batch: Option<usize>,
+}
+
+/// Latents to text.
+pub struct Decoding {
+    /// Of the longest segment.
+    pub positions: Positions,
+    /// Segments that there are.
+    pub most: usize,
+    /// Segments computed together, where the user says.
+    pub batch: Option<usize>,
+}
+
+/// Segments computed together; 0 by a stage that the job doesn't need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    pub encode: usize,
+    pub decode: usize,
+}
+
+/// What a job takes of memory at its peak, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    /// All of it.
+    pub peak_bytes: u64,
+    /// The program with the checkpoint open.
+    pub program_bytes: u64,
+    /// The weights of what the job needs.
+    pub weight_bytes: u64,
+    /// What batches are computed with.
+    pub batch_bytes: u64,
+    /// Text and latents that are held whole.
+    pub text_bytes: u64,
+}
+
+impl Encoding {
+    /// Of a text of `bytes`, where that is known.
+    pub fn new(
+        checkpoint: &Checkpoint,
+        request: &EncodeRequest,
+        bytes: Option<u64>,
+    ) -> anyhow::Result<Self> {
+        let bank = Bank::choose(checkpoint.config(), request.compression)?;
+        // A token is a byte at least, and a segment is half full at least.
+        let most = bytes.map_or(usize::MAX, |bytes| {
+            let segments = bytes / (bank.segment_tokens as u64 / 2).max(1);
+            usize::try_from(segments).unwrap_or(usize::MAX).saturating_add(1)
+        });
+        let value_bytes = request.dtype.size() as u64;
+        Ok(Self { bank, value_bytes, most, batch: request.batch })
+    }
+}
+
+impl Encoding {
+    /// As [`new`](Self::new), with the segments that English prose of this length has.
+    pub fn expected(
+        checkpoint: &Checkpoint,
+        request: &EncodeRequest,
+        bytes: u64,
+    ) -> anyhow::Result<Self> {
+        let encoding = Self::new(checkpoint, request, None)?;
+        let segment = encoding.bank.segment_tokens as f64 * FULL * BYTES_PER_TOKEN;
+        Ok(Self { most: (bytes as f64 / segment).ceil() as usize, ..encoding })
+    }
+}
+
+impl Decoding {
+    /// Of segments as long as `encoding` makes them.
+    pub fn of_encoding(
+        checkpoint: &Checkpoint,
+        request: &DecodeRequest,
+        encoding: &Encoding,
+    ) -> anyhow::Result<Self> {
+        let tokens = encoding.bank.segment_tokens;
+        let latents = encoding.bank.latents(tokens);
+        let positions = Positions::of_checkpoint(checkpoint, request, tokens, latents)?;
+        Ok(Self { positions, most: encoding.most, batch: request.batch })
+    }
+
+    /// Of the segments of `file` that `request` names.
+    pub fn of_file<S: ByteSource>(
+        checkpoint: &Checkpoint,
+        request: &DecodeRequest,
+        file: &LatentFile<S>,
+    ) -> anyhow::Result<Self> {
+        let all = 0..file.segment_count();
+        let asked = request.segments.clone().unwrap_or(all.clone());
+        // Segments that don't exist are the decoder's to refuse.
+        let asked: Range<usize> = asked.start.min(all.end)..asked.end.min(all.end);
+        let (mut tokens, mut latents) = (0, 0);
+        for index in asked.clone() {
+            let info = file.segment_info(index)?;
+            tokens = tokens.max(info.text_tokens as usize);
+            latents = latents.max(usize::try_from(info.latents.end - info.latents.start)?);
+        }
+        let positions = Positions::of_checkpoint(checkpoint, request, tokens, latents)?;
+        Ok(Self { positions, most: asked.len(), batch: request.batch })
+    }
+}
+
+impl Job<'_> {
+    /// What is computed together where there is no limit.
+    pub fn rows(&self) -> Rows {
+        let config = self.checkpoint.config();
+        let encode = self
+            .encoding
+            .as_ref()
+            .map_or(0, |job| job.batch.unwrap_or_else(|| job.bank.default_batch()).min(job.most));
+        let decode = self.decoding.as_ref().map_or(0, |job| {
+            job.batch.unwrap_or_else(|| job.positions.default_batch(config)).min(job.most)
+        });
+        Rows { encode, decode }
+    }
+
+    /// What it takes with weights as `options` say and so many segments computed together.
+    pub fn estimate(&self, options: &LoadOptions, rows: Rows) -> Estimate {
+        let config = self.checkpoint.config();
+        let encoding = self.encoding.as_ref().map(|job| job.bank.batch_bytes(config, rows.encode));
+        let decoding =
+            self.decoding.as_ref().map(|job| job.positions.batch_bytes(config, rows.decode));
+        let encoder = encoding.map(|_| C3Encoder::weight_bytes(self.checkpoint, options));
+        let decoder = decoding.map(|_| C3Decoder::weight_bytes(self.checkpoint, options));
+        let program_bytes = sum([
+            process::resident().unwrap_or(PROGRAM),
+            COMPUTING,
+            THREAD.saturating_mul(self.threads as u64),
+            self.carried(),
+        ]);
+        let weight_bytes = sum([encoder, decoder].into_iter().flatten());
+        // One stage comes after the other.
+        let batch_bytes = encoding.max(decoding).unwrap_or(0);
+        let text_bytes = self.text_bytes();
+        let peak_bytes = sum([program_bytes, weight_bytes, batch_bytes, text_bytes]);
+        Estimate { peak_bytes, program_bytes, weight_bytes, batch_bytes, text_bytes }
+    }
+
+    /// Tensors inside the program that are read: the encoder's by both stages, because a decoder
+    /// knows its encoder by its fingerprint.
+    fn carried(&self) -> u64 {
+        let encoder = self.checkpoint.encoder().map_or(0, |weights| weights.carried_bytes());
+        let decoder =
+            self.decoding.as_ref().map_or(0, |_| self.checkpoint.decoder().carried_bytes());
+        encoder.saturating_add(decoder)
+    }
+
+    /// The text before and after, and in pieces, its latents in a file, and what compares both.
+    fn text_bytes(&self) -> u64 {
+        let Some(Encoding { bank, value_bytes, .. }) = &self.encoding else { return 0 };
+        let tokens = self.held_text as f64 / BYTES_PER_TOKEN;
+        let latents =
+            tokens * bank.latents(bank.segment_tokens) as f64 / bank.segment_tokens as f64;
+        let width = self.checkpoint.config().encoder.hidden_size as f64;
+        let held = self.held_text as f64 * 3.0 + latents * width * *value_bytes as f64;
+        (held as u64).saturating_add(COMPARING * self.held_text.min(COMPARED))
+    }
+}
+
+fn sum(bytes: impl IntoIterator<Item = u64>) -> u64 {
+    bytes.into_iter().fold(0, u64::saturating_add)
+}
