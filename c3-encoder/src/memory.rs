@@ -32,11 +32,16 @@ impl Bank {
         stream::default_batch(self)
     }
 
+    /// Positions of `batch` full segments: their text, `<img>` and the context queries.
+    pub fn batch_tokens(&self, batch: usize) -> usize {
+        let row = self.segment_tokens + 1 + self.latents(self.segment_tokens);
+        batch.saturating_mul(row)
+    }
+
     /// Bytes that encoding works with at its peak, beside the weights, where `batch` full segments of
     /// this bank are computed together.
     pub fn batch_bytes(&self, config: &C3Config, batch: usize) -> u64 {
-        let row = self.segment_tokens + 1 + self.latents(self.segment_tokens);
-        let computing = config.encoder.pass_bytes(batch.saturating_mul(row));
+        let computing = config.encoder.pass_bytes(self.batch_tokens(batch));
         let waiting = batch.saturating_mul(window::BATCHES) as u64;
         let latents = 2 * (self.queries * config.encoder.hidden_size) as u64;
         let held = waiting.saturating_mul(WAITING * self.segment_tokens as u64 + latents);

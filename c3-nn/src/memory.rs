@@ -112,6 +112,13 @@ impl Qwen2Config {
         let narrow = (HELD + LEFT_BY_ATTENTION) * self.hidden_size as u64;
         // Cosines and sines.
         let narrow = narrow + self.head_dim() as u64;
+        let narrow = narrow.saturating_mul(tokens as u64).saturating_mul(F32);
+        narrow.saturating_add(self.feed_forward_bytes(tokens))
+    }
+
+    /// Of [`pass_bytes`](Self::pass_bytes), those of the feed-forward network: the largest blocks of
+    /// memory that a pass asks for.
+    pub fn feed_forward_bytes(&self, tokens: usize) -> u64 {
         let bytes = |values: u64| values.saturating_mul(tokens as u64).saturating_mul(F32);
         let gates = bytes(2 * self.intermediate_size as u64);
         // Many rows go through the network in parts, whose results are held till they are joined.
@@ -119,7 +126,7 @@ impl Qwen2Config {
             Some(_) => (MLP_BYTES as u64, bytes(self.hidden_size as u64)),
             None => (gates, 0),
         };
-        bytes(narrow).saturating_add(gates + gates / 2).saturating_add(parts)
+        (gates + gates / 2).saturating_add(parts)
     }
 
     /// Bytes of the logits of `rows` rows.

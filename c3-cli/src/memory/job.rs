@@ -177,10 +177,19 @@ impl Job<'_> {
         ]);
         let weight_bytes = sum([encoder, decoder].into_iter().flatten());
         // One stage comes after the other.
-        let batch_bytes = encoding.max(decoding).unwrap_or(0);
+        let batch_bytes = encoding.max(decoding).unwrap_or(0) + self.kept(rows);
         let text_bytes = self.text_bytes();
         let peak_bytes = sum([program_bytes, weight_bytes, batch_bytes, text_bytes]);
         Estimate { peak_bytes, program_bytes, weight_bytes, batch_bytes, text_bytes }
+    }
+
+    /// What the allocator keeps of the blocks that encoding worked with, where decoding can't use
+    /// them: the blocks of its cache are larger. A quarter of a small cache finds room there.
+    fn kept(&self, rows: Rows) -> u64 {
+        let (Some(encoding), Some(decoding)) = (&self.encoding, &self.decoding) else { return 0 };
+        let config = self.checkpoint.config();
+        let freed = config.encoder.feed_forward_bytes(encoding.bank.batch_tokens(rows.encode));
+        freed.min(decoding.positions.cache_bytes(config, rows.decode) / 4)
     }
 
     /// Tensors inside the program that are read: the encoder's by both stages, because a decoder

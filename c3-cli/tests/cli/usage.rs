@@ -6,7 +6,7 @@ fn wrong_usage_exits_with_2() {
     let cases: [(&[&str], &str); 16] = [
         (&["compress", "--ratio", "0"], "0 is not in 1.."),
         (&["compress", "--ratio", "8", "--latents", "32"], "cannot be used with"),
-        (&["compress", "--dtype", "int8"], "[possible values: f32, f16, bf16, stored]"),
+        (&["compress", "--dtype", "int8"], "[possible values: auto, f32, f16, bf16, stored]"),
         (&["compress", "--quantize", "q9"], "q8_0]"),
         (&["compress", "--quantize", "q8_0", "--dtype", "f16"], "cannot be used with"),
         (&["compress", "--device", "cuda"], "this build computes on the CPU only"),
