@@ -27,6 +27,8 @@ struct Findings {
     devices: Vec<&'static str>,
     /// Which kernels this machine gets.
     kernels: &'static str,
+    /// What multiplies bf16 weights.
+    bf16_products: &'static str,
     machine: Machine,
     builtin_model: Option<&'static str>,
     hub: Hub,
@@ -100,6 +102,7 @@ impl Findings {
             features,
             devices: vec!["cpu"],
             kernels: c3_kernels::Level::detect().name(),
+            bf16_products: c3_kernels::Unit::detect(c3_kernels::Activations::Bf16).name(),
             machine: Machine::look(),
             builtin_model,
             hub: Hub {
@@ -136,6 +139,7 @@ impl Findings {
             .row("memory", memory)
             .row("processor", list(&machine.cpu_features))
             .row("kernels", self.kernels)
+            .row("bf16 products", self.bf16_products)
             .row("built-in model", self.builtin_model.unwrap_or("none"))
             .row("hub cache", format!("{}, {cached}", hub.cache))
             .row("hub", format!("{}{offline}", hub.endpoint))

@@ -27,7 +27,7 @@ impl Buffer {
         // SAFETY: the size is not 0.
         let start = unsafe { alloc_zeroed(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        prefer_huge_pages(start, layout);
+        prefer_huge_pages(start.as_ptr(), bytes);
         Some(Self { start: start.cast(), layout })
     }
 
@@ -51,22 +51,25 @@ impl Drop for Buffer {
     }
 }
 
-/// Tells Linux, before the memory is first written, that it will be read as a whole. A hint: where
-/// it isn't taken, nothing is lost but a little speed.
+/// Tells Linux, before some memory is first written, that it will be used as a whole: it then comes
+/// two megabytes at a time instead of four kilobytes. A hint: where it isn't taken, nothing is lost
+/// but a little speed.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn prefer_huge_pages(start: NonNull<u8>, layout: Layout) {
+pub(super) fn prefer_huge_pages(start: *const u8, bytes: usize) {
     const MADVISE: usize = 28;
     const MADV_HUGEPAGE: usize = 14;
-    if layout.align() < ALIGN {
+    let end = (start as usize).saturating_add(bytes) / ALIGN * ALIGN;
+    let start = (start as usize).next_multiple_of(ALIGN);
+    if start >= end {
         return;
     }
-    let whole = layout.size() - layout.size() % ALIGN;
-    // SAFETY: the system call reads no memory of ours, and the range is our own.
+    // SAFETY: the system call changes no value of the memory, whoever has it.
     unsafe {
-        std::arch::asm!("syscall", inlateout("rax") MADVISE => _, in("rdi") start.as_ptr(),
-            in("rsi") whole, in("rdx") MADV_HUGEPAGE, out("rcx") _, out("r11") _, options(nostack));
+        std::arch::asm!("syscall", inlateout("rax") MADVISE => _, in("rdi") start,
+            in("rsi") end - start, in("rdx") MADV_HUGEPAGE, out("rcx") _, out("r11") _,
+            options(nostack));
     }
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-fn prefer_huge_pages(_: NonNull<u8>, _: Layout) {}
+pub(super) fn prefer_huge_pages(_: *const u8, _: usize) {}

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Shape, Tensor};
 
+use super::buffer::prefer_huge_pages;
 use super::product::{Job, product};
 use super::{Activations, PANEL, PackedMatrix, Unit};
 use crate::error::result_size;
@@ -90,7 +91,8 @@ impl Op {
                 Some(check::contiguous(OP, "bias", bias.as_slice()?, layout)?)
             }
         };
-        let mut out = Vec::with_capacity(size);
+        let mut out = Vec::<f32>::with_capacity(size);
+        prefer_huge_pages(out.as_ptr().cast(), size * size_of::<f32>());
         let job = Job {
             x,
             rows: outer.iter().product(),
