@@ -7,7 +7,7 @@
 //!
 //! The activations are f32. [`Activations::Bf16`] rounds them to bf16 first, which the matrix
 //! instructions need; the products are then exact and summed in f32 on every unit, so that results
-//! differ by the order of the sums only. Sums are cut every [`CHUNK`] elements of k, which keeps
+//! differ by the order of the sums only. Sums are cut every 1,024 elements of k, which keeps
 //! them as exact as many short sums are.
 //!
 //! The work is cut along n, by the shape alone: results don't depend on the number of threads.
