@@ -31,6 +31,16 @@ impl WeightDtype {
         };
         product([out, into]).saturating_mul(of_value)
     }
+
+    /// As [`matrix_bytes`](Self::matrix_bytes), of a matrix that is only looked up and never packed.
+    fn table_bytes(self, shape: [usize; 2], stored: &Format) -> u64 {
+        match (self, stored) {
+            (Self::Bf16, _) | (Self::Stored | Self::Auto, Format::BF16) => {
+                product(shape).saturating_mul(2)
+            }
+            _ => self.matrix_bytes(shape, stored),
+        }
+    }
 }
 
 /// Bytes of a matrix in blocks.
@@ -72,13 +82,21 @@ impl Qwen2Config {
         let named = names.iter().map(|(name, shape)| (name.as_str(), *shape));
         let of_layer = weights.matrix_bytes(named, options);
         let vocabulary = [self.vocab_size, hidden];
-        let outer = [("model.embed_tokens.weight", vocabulary), ("lm_head.weight", vocabulary)];
-        let outer = &outer[..if head && !self.tie_word_embeddings { 2 } else { 1 }];
+        const EMBEDDINGS: &str = "model.embed_tokens.weight";
+        let stored = weights.format(EMBEDDINGS).unwrap_or(&Format::BF16);
+        let outer = match (head, self.tie_word_embeddings) {
+            (true, true) => options.dtype.matrix_bytes(vocabulary, stored),
+            (false, _) => options.dtype.table_bytes(vocabulary, stored),
+            (true, false) => {
+                let head = weights.matrix_bytes([("lm_head.weight", vocabulary)], options);
+                head.saturating_add(options.dtype.table_bytes(vocabulary, stored))
+            }
+        };
         // Norms and biases.
         let vectors = product([self.num_hidden_layers, 3 * hidden + 2 * kv]) + hidden as u64;
         of_layer
             .saturating_mul(self.num_hidden_layers as u64)
-            .saturating_add(weights.matrix_bytes(outer.iter().copied(), options))
+            .saturating_add(outer)
             .saturating_add(vectors.saturating_mul(F32))
     }
 
