@@ -12,7 +12,7 @@
 use std::hint::black_box;
 
 use c3_kernels::attention::AttentionShape;
-use c3_kernels::{Attention, attention, linear, reference};
+use c3_kernels::{Activations, Attention, attention, linear, reference};
 use candle_core::{DType, Device, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{Rng, SeedableRng};
@@ -73,7 +73,8 @@ fn context_queries(c: &mut Criterion) {
         for text in [256, 2048, 8192, 32768] {
             let keys = text + queries;
             let scale = (HEAD_DIM as f32).sqrt().recip();
-            let options = Attention { scale, causal: true, first_key: vec![] };
+            let options =
+                Attention { scale, causal: true, first_key: vec![], activations: Activations::F32 };
             let (heads, kv_heads, head_dim) = (HEADS, KV_HEADS, HEAD_DIM);
             let shape = AttentionShape { batch: 1, queries, heads, kv_heads, keys, head_dim };
             let q = random(&[1, queries, heads, head_dim], 1);
@@ -114,7 +115,8 @@ fn decode_step(c: &mut Criterion) {
         [(1, 4, 4, 300, 64), (16, 4, 4, 300, 64), (1, 16, 2, 1300, 128), (16, 16, 2, 1300, 128)]
     {
         let scale = (head_dim as f32).sqrt().recip();
-        let options = Attention { scale, causal: true, first_key: vec![] };
+        let options =
+            Attention { scale, causal: true, first_key: vec![], activations: Activations::F32 };
         let shape = AttentionShape { batch, queries: 1, heads, kv_heads, keys, head_dim };
         let q = random(&[batch, 1, heads, head_dim], 1);
         let k = random(&[batch, kv_heads, keys, head_dim], 2);

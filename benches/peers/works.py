@@ -106,8 +106,14 @@ def works(models: Models, builtin_dtype: str) -> list[Work]:
             ours("bf16", **attention),
             torch("f32", **attention),
         ),
-        torch_row(
-            "attention-bf16", "context-query attention, 32 × 32,768", "≥ 2", "operations", attention
+        row(
+            "attention-bf16",
+            "context-query attention, 32 × 32,768",
+            "PyTorch bf16",
+            "≥ 2",
+            "operations",
+            ours("bf16", **attention, bf16=True),
+            torch("bf16", **attention),
         ),
         torch_row("encode", f"encode {tokens:,} tokens", "≥ 1.5", "tokens", encode),
         torch_row("verify", f"verify {tokens:,} tokens", "≥ 1.3", "tokens", verify),

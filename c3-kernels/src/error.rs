@@ -144,8 +144,10 @@ pub enum Error {
         level: crate::Level,
     },
     /// The machine lacks the unit asked for, or it doesn't take such activations.
-    #[error("unit {unit} is not on this machine or doesn't take {activations:?} activations")]
+    #[error("{op}: unit {unit} is not on this machine or doesn't take {activations:?} activations")]
     Unit {
+        /// The operation.
+        op: &'static str,
         /// The unit asked for.
         unit: crate::Unit,
         /// The activations.

@@ -1,10 +1,10 @@
 //! Attention at every level against the 64-bit reference, on random input and at odd sizes.
 //!
 //! Tolerance: relative RMS error 1e-6 over the whole result, and no element further off than 1e-5
-//! times the RMS of the right ones.
+//! times the RMS of the right ones, where nothing is rounded to bf16.
 
 use c3_kernels::attention::AttentionShape;
-use c3_kernels::{Attention, Level, attention, attention_with, reference};
+use c3_kernels::{Activations, Attention, Level, Unit, attention, attention_with, reference};
 use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,7 +26,7 @@ impl Case {
         let kv = shape.batch * shape.kv_heads * shape.keys * shape.head_dim;
         Self {
             shape,
-            options: Attention { scale, causal, first_key },
+            options: Attention { scale, causal, first_key, activations: Activations::F32 },
             q: values(shape.batch * shape.queries * shape.heads * shape.head_dim),
             k: values(kv),
             v: values(kv),
@@ -44,9 +44,9 @@ impl Case {
         ]
     }
 
-    fn run(&self, level: Level) -> Vec<f32> {
+    fn run(&self, unit: impl Into<Unit>) -> Vec<f32> {
         let [q, k, v] = self.tensors();
-        flat(&attention_with(level, &q, &k, &v, &self.options).unwrap())
+        flat(&attention_with(unit, &q, &k, &v, &self.options).unwrap())
     }
 
     fn reference(&self) -> Vec<f64> {
@@ -58,6 +58,46 @@ impl Case {
         for level in levels() {
             assert_close(&self.run(level), &right, 1e-6, &format!("{level} {:?}", self.shape));
         }
+    }
+}
+
+/// Where rounding is allowed, queries, keys, values and weights are each off by 2⁻⁹ at most, and what
+/// queries and keys are off by counts as often as the score is large: relative RMS 6e-3.
+#[test]
+fn rounded_to_bf16() {
+    let units: Vec<Unit> =
+        Unit::ALL.into_iter().filter(|&unit| unit != Unit::Tiles && unit.is_available()).collect();
+    let mut seed = 100;
+    for queries in [1, 3, 9, 32, 33, 100] {
+        for keys in [1, 15, 63, 64, 65, 127, 257, 1000, 5003] {
+            for (heads, kv_heads) in HEADS {
+                seed += 1;
+                let head_dim = [7, 8, 17, 48, 64, 80, 96, 128][seed as usize % 8];
+                if queries * keys * head_dim > 4_000_000 {
+                    continue;
+                }
+                let shape = AttentionShape { batch: 2, queries, heads, kv_heads, keys, head_dim };
+                let first = vec![0, keys / 3];
+                let mut case = Case::random(shape, seed % 3 != 0, first, seed);
+                case.options.activations = Activations::Bf16;
+                let right = case.reference();
+                for &unit in &units {
+                    let found = case.run(unit);
+                    assert_close(&found, &right, 6e-3, &format!("{unit} {shape:?}"));
+                }
+            }
+        }
+    }
+    let [q, k, v] = {
+        let shape =
+            AttentionShape { batch: 1, queries: 9, heads: 2, kv_heads: 1, keys: 9, head_dim: 4 };
+        Case::random(shape, true, vec![], 1).tensors()
+    };
+    let exact =
+        Attention { scale: 1.0, causal: true, first_key: vec![], activations: Activations::F32 };
+    for unit in [Unit::Bf16Pairs, Unit::Tiles] {
+        let found = attention_with(unit, &q, &k, &v, &exact).unwrap_err().to_string();
+        assert!(found.contains("attention: unit") && found.contains("F32 activations"), "{found}");
     }
 }
 
@@ -247,7 +287,8 @@ fn a_nan_is_not_hidden() {
 fn what_does_not_fit_is_refused() {
     let device = &Device::Cpu;
     let tensor = |dims: &[usize]| Tensor::zeros(dims, candle_core::DType::F32, device).unwrap();
-    let options = Attention { scale: 1.0, causal: true, first_key: vec![] };
+    let options =
+        Attention { scale: 1.0, causal: true, first_key: vec![], activations: Activations::F32 };
     let refusal = |q: &Tensor, k: &Tensor, v: &Tensor, options: &Attention| {
         attention(q, k, v, options).unwrap_err().to_string()
     };
@@ -282,7 +323,8 @@ fn what_does_not_fit_is_refused() {
 fn log_sum_exp_of_the_reference() {
     let shape =
         AttentionShape { batch: 1, queries: 2, heads: 1, kv_heads: 1, keys: 2, head_dim: 1 };
-    let options = Attention { scale: 0.5, causal: true, first_key: vec![] };
+    let options =
+        Attention { scale: 0.5, causal: true, first_key: vec![], activations: Activations::F32 };
     let found =
         reference::attention(&[2.0, 4.0], &[1.0, 3.0], &[10.0, 20.0], &shape, &options).unwrap();
     // Query 0 sees key 0 only, with score 1; query 1 has scores 2 and 6.

@@ -41,6 +41,15 @@ impl Matrix {
         Self(Kept::Packed(weights, activations))
     }
 
+    /// What its inputs are rounded to before they are multiplied; quantised matrices aside, which
+    /// have formats of their own for that.
+    pub(crate) fn activations(&self) -> Activations {
+        match &self.0 {
+            Kept::Packed(_, activations) => *activations,
+            Kept::Plain(_) | Kept::Quantized(_) => Activations::F32,
+        }
+    }
+
     /// Matrices of the same width as one below the other, where all are kept row by row in the same
     /// dtype; else as they are.
     pub(crate) fn stack(matrices: Vec<Self>) -> Result<Vec<Self>> {

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use c3_kernels::Attention;
+use c3_kernels::{Activations, Attention};
 use candle_core::Tensor;
 
 use crate::kv_cache::KvCache;
@@ -166,6 +166,8 @@ pub struct Qwen2 {
     norm: RmsNorm,
     lm_head: Option<Matrix>, // [vocab, hidden]; absent where it is not needed
     frequencies: Vec<f32>,
+    /// What attention may round.
+    attention: Activations,
     config: Qwen2Config,
 }
 
@@ -183,7 +185,8 @@ impl Qwen2 {
             model.lm_head = Some(model.embed_tokens.clone());
             return Ok(model);
         }
-        let mut model = Self::load_headless(config, weights, options)?;
+        let table = weights.table(EMBEDDINGS, &[vocab, hidden], options)?;
+        let mut model = Self::load_layers(config, weights, options, table)?;
         model.lm_head = Some(weights.matrix("lm_head.weight", &[vocab, hidden], options)?);
         Ok(model)
     }
@@ -202,6 +205,9 @@ impl Qwen2 {
 
     /// Loads a model that is only asked for hidden states; its head is not read.
     ///
+    /// Where its matrices take activations of bf16, so does attention: in a model with a head it
+    /// doesn't, or a pass over many positions would differ more than it must from as many steps.
+    ///
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_headless(
@@ -210,7 +216,12 @@ impl Qwen2 {
         options: &LoadOptions,
     ) -> Result<Self> {
         let table = weights.table(EMBEDDINGS, &[config.vocab_size, config.hidden_size], options)?;
-        Self::load_layers(config, weights, options, table)
+        let mut model = Self::load_layers(config, weights, options, table)?;
+        let rounds = |layer: &Layer| layer.self_attn.qkv_proj.activations() == Activations::Bf16;
+        if model.layers.iter().all(rounds) {
+            model.attention = Activations::Bf16;
+        }
+        Ok(model)
     }
 
     fn load_layers(
@@ -258,6 +269,7 @@ impl Qwen2 {
             layers: (0..config.num_hidden_layers).map(layer).collect::<Result<_>>()?,
             norm: norm("model.norm.weight")?,
             lm_head: None,
+            attention: Activations::F32,
             frequencies: inverse_frequencies(config),
             config: config.clone(),
         })
@@ -345,7 +357,8 @@ impl Qwen2 {
         }
         let rope = Rope::new(&self.frequencies, positions, batch, x.device())?;
         let scale = 1.0 / (self.config.head_dim() as f32).sqrt();
-        let attention = Attention { scale, causal: true, first_key: first_key.to_vec() };
+        let (first_key, activations) = (first_key.to_vec(), self.attention);
+        let attention = Attention { scale, causal: true, first_key, activations };
         let pass = Pass { rope, attention };
         let mut x = x.contiguous()?;
         for (i, layer) in self.layers.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use c3_kernels::Activations;
 use candle_core::{D, Tensor};
 
 use crate::{Matrix, Result};
@@ -28,6 +29,14 @@ impl Stacked {
     pub fn byte_count(&self) -> u64 {
         let matrices = self.matrices.iter().map(Matrix::byte_count).sum::<u64>();
         matrices + self.bias.as_ref().map_or(0, crate::qwen2::byte_count)
+    }
+
+    /// What the inputs are rounded to.
+    pub fn activations(&self) -> Activations {
+        match self.matrices.iter().all(|matrix| matrix.activations() == Activations::Bf16) {
+            true => Activations::Bf16,
+            false => Activations::F32,
+        }
     }
 
     /// Some of the parts side by side: `[.., in]` → `[.., out of these parts]`.

@@ -45,6 +45,9 @@ pub enum Request {
         kv_heads: usize,
         /// Width of a head.
         head_dim: usize,
+        /// Whether what is multiplied may be rounded to bf16.
+        #[serde(default)]
+        bf16: bool,
     },
     /// A text into latents and back.
     Roundtrip {

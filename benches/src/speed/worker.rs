@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use c3_decoder::C3Decoder;
 use c3_encoder::C3Encoder;
+use c3_kernels::Activations;
 use c3_nn::{Checkpoint, LoadOptions, Matrix, Qwen2};
 
 use super::{Answer, Request, StageName, bandwidth, kernels, stages, text};
@@ -50,8 +51,9 @@ impl Worker {
             }
             Request::Verify { tokens } => stages::verify(self.decoder()?, tokens),
             Request::Gemm { rows } => kernels::gemm(self.gate()?, rows),
-            Request::Attention { queries, keys, heads, kv_heads, head_dim } => {
-                kernels::attention([queries, keys], [heads, kv_heads], head_dim)
+            Request::Attention { queries, keys, heads, kv_heads, head_dim, bf16 } => {
+                let activations = if bf16 { Activations::Bf16 } else { Activations::F32 };
+                kernels::attention([queries, keys], [heads, kv_heads], head_dim, activations)
             }
             Request::Roundtrip { ref file, ratio, batch } => {
                 self.encoder()?;

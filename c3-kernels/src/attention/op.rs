@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Layout, MetalStorag
 use super::{Attention, AttentionShape};
 use crate::cpu::{self, Problem, Rows};
 use crate::error::result_size;
-use crate::{Error, Level};
+use crate::{Error, Level, Unit};
 
 const OP: &str = "attention";
 
@@ -18,7 +18,8 @@ const OP: &str = "attention";
 /// none gets zeros.
 ///
 /// Query head `h` reads key-value head `h / (heads / kv_heads)`; repeated heads are never
-/// materialised.
+/// materialised. Sums are f32; [`Attention::activations`] says whether what is multiplied may be
+/// rounded.
 ///
 /// # Errors
 /// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. There is no
@@ -29,22 +30,29 @@ pub fn attention(
     v: &Tensor,
     options: &Attention,
 ) -> candle_core::Result<Tensor> {
-    attention_with(Level::detect(), q, k, v, options)
+    let unit = match Unit::detect(options.activations) {
+        // Attention isn't written for them.
+        Unit::Tiles => Unit::Vector(Level::detect()),
+        unit => unit,
+    };
+    attention_with(unit, q, k, v, options)
 }
 
-/// [`attention`] at a level of one's choice.
+/// [`attention`] on a unit of one's choice; a [`Level`] is the unit of its vectors.
 ///
 /// # Errors
-/// As [`attention`], and if the machine doesn't have the level.
+/// As [`attention`], and if the machine doesn't have the unit, it is that of tiles, or the options
+/// don't allow it to round.
 pub fn attention_with(
-    level: Level,
+    unit: impl Into<Unit>,
     q: &Tensor,
     k: &Tensor,
     v: &Tensor,
     options: &Attention,
 ) -> candle_core::Result<Tensor> {
-    if !level.is_available() {
-        return Err(Error::Level { level }.into());
+    let (unit, activations) = (unit.into(), options.activations);
+    if !unit.is_available() || !unit.takes(activations) || unit == Unit::Tiles {
+        return Err(Error::Unit { op: OP, unit, activations }.into());
     }
     for (name, tensor) in [("q", q), ("k", k), ("v", v)] {
         if tensor.dtype() != DType::F32 {
@@ -53,11 +61,11 @@ pub fn attention_with(
             );
         }
     }
-    q.apply_op3(k, v, Op { level, options: options.clone() })
+    q.apply_op3(k, v, Op { unit, options: options.clone() })
 }
 
 struct Op {
-    level: Level,
+    unit: Unit,
     options: Attention,
 }
 
@@ -85,8 +93,8 @@ impl CustomOp3 for Op {
             k: rows("k", k, k_layout)?,
             v: rows("v", v, v_layout)?,
         };
-        // SAFETY: `attention_with` checked that the machine has the level.
-        let out = unsafe { cpu::attention(self.level, &problem) };
+        // SAFETY: `attention_with` checked that the machine has the unit.
+        let out = unsafe { cpu::attention(self.unit, &problem) };
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
     }
 

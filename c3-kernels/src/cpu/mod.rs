@@ -22,14 +22,16 @@ mod few_rows;
 mod many_rows;
 mod plan;
 mod problem;
+#[cfg(test)]
+mod tests;
 
 use rayon::prelude::*;
 
-use crate::Level;
 use crate::shared::Shared;
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
-use crate::simd::{Portable, Scratch, with_scratch};
+use crate::simd::{Avx2, Avx512, Avx512Pairs};
+use crate::simd::{Portable, Scratch, Whole, with_scratch};
+use crate::{Level, Unit};
 use plan::{Plan, Task};
 use problem::Sink;
 pub(crate) use problem::{Problem, Rows};
@@ -40,8 +42,8 @@ const WORTH_THREADS: usize = 1 << 21;
 /// Computes the attention: `[batch, queries, heads, head_dim]`, contiguous.
 ///
 /// # Safety
-/// The machine must have the level.
-pub(crate) unsafe fn attention(level: Level, problem: &Problem<'_>) -> Vec<f32> {
+/// The machine must have the unit, which isn't that of tiles.
+pub(crate) unsafe fn attention(unit: Unit, problem: &Problem<'_>) -> Vec<f32> {
     let shape = &problem.shape;
     let mut out = vec![0f32; shape.batch * shape.queries * shape.heads * shape.head_dim];
     if out.is_empty() {
@@ -52,8 +54,8 @@ pub(crate) unsafe fn attention(level: Level, problem: &Problem<'_>) -> Vec<f32> 
     let (shared_out, shared_parts) = (Shared(out.as_mut_ptr()), Shared(parts.as_mut_ptr()));
     let run = |task: &Task| {
         let sink = Sink { problem, task, out: shared_out, parts: shared_parts };
-        // SAFETY: the caller promises the level; the plan keeps tasks within shape and memory.
-        with_scratch(|scratch| unsafe { kernel(level, scratch, &sink) });
+        // SAFETY: the caller promises the unit; the plan keeps tasks within shape and memory.
+        with_scratch(|scratch| unsafe { kernel(unit, scratch, &sink) });
     };
     let threads = plan.tasks.len() > 1 && plan.multiply_adds >= WORTH_THREADS;
     match threads {
@@ -74,36 +76,45 @@ pub(crate) unsafe fn attention(level: Level, problem: &Problem<'_>) -> Vec<f32> 
 /// Runs one task with the kernel that suits its rows.
 ///
 /// # Safety
-/// The machine must have the level, and the task must lie within the problem's shape.
-unsafe fn kernel(level: Level, scratch: &mut Scratch, sink: &Sink<'_>) {
+/// The machine must have the unit, and the task must lie within the problem's shape.
+unsafe fn kernel(unit: Unit, scratch: &mut Scratch, sink: &Sink<'_>) {
     let few = sink.problem.shape.queries * sink.problem.shape.group();
     // SAFETY: passed on to the caller.
     unsafe {
-        match level {
+        match unit {
+            // Few rows wait for memory, not for products.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 if few <= 8 => few_avx512(scratch, sink),
+            Unit::Bf16Pairs | Unit::Vector(Level::Avx512) if few <= 8 => few_avx512(scratch, sink),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => many_avx512(scratch, sink),
+            Unit::Bf16Pairs => many_pairs(scratch, sink),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 if few <= 4 => few_avx2(scratch, sink),
+            Unit::Vector(Level::Avx512) => many_avx512(scratch, sink),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => many_avx2(scratch, sink),
+            Unit::Vector(Level::Avx2) if few <= 4 => few_avx2(scratch, sink),
+            #[cfg(target_arch = "x86_64")]
+            Unit::Vector(Level::Avx2) => many_avx2(scratch, sink),
             _ if few <= 2 => few_rows::few_rows::<Portable, 2, 2>(scratch, sink),
-            _ => many_rows::many_rows::<Portable, 4>(scratch, sink),
+            _ => many_rows::many_rows::<Whole<Portable>, 4>(scratch, sink),
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn many_pairs(scratch: &mut Scratch, sink: &Sink<'_>) {
+    unsafe { many_rows::many_rows::<Avx512Pairs, 8>(scratch, sink) }
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn many_avx512(scratch: &mut Scratch, sink: &Sink<'_>) {
-    unsafe { many_rows::many_rows::<Avx512, 8>(scratch, sink) }
+    unsafe { many_rows::many_rows::<Whole<Avx512>, 8>(scratch, sink) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn many_avx2(scratch: &mut Scratch, sink: &Sink<'_>) {
-    unsafe { many_rows::many_rows::<Avx2, 4>(scratch, sink) }
+    unsafe { many_rows::many_rows::<Whole<Avx2>, 4>(scratch, sink) }
 }
 
 #[cfg(target_arch = "x86_64")]

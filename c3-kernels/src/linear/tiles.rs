@@ -11,7 +11,9 @@ use crate::Level;
 use crate::shared::Shared;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
-use crate::simd::{Element, Portable, Scratch, Simd, TILE_VECTORS, from_lanes, tile, to_lanes};
+use crate::simd::{
+    Element, Portable, Scratch, Simd, TILE_VECTORS, Whole, from_lanes, tile, to_lanes,
+};
 
 /// Columns whose weights are widened together.
 const STRIP: usize = 64;
@@ -263,9 +265,9 @@ unsafe fn multiply<S: Simd, const M: usize>(
         let sums = sums.wrapping_add(column * width);
         unsafe {
             match width / S::LANES {
-                1 => tile::<S, M, 1>(w, x, depth, sums, true, |_| {}),
-                2 => tile::<S, M, 2>(w, x, depth, sums, true, |_| {}),
-                _ => tile::<S, M, TILE_VECTORS>(w, x, depth, sums, true, |_| {}),
+                1 => tile::<Whole<S>, M, 1>(w, x, depth, sums, true, |_| {}),
+                2 => tile::<Whole<S>, M, 2>(w, x, depth, sums, true, |_| {}),
+                _ => tile::<Whole<S>, M, TILE_VECTORS>(w, x, depth, sums, true, |_| {}),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::simd::Simd;
+use crate::simd::{Simd, bf16_bits};
 
 /// A unit's vectors of columns.
 ///
@@ -25,17 +25,6 @@ pub(super) trait Dot {
         weights: Self::Weights,
         x: *const Self::Pair,
     ) -> <Self::Simd as Simd>::V;
-}
-
-/// The bits of a number rounded to bf16, to the nearest and of two to the even one; as
-/// [`half::bf16::from_f32`], but without a branch.
-#[inline(always)]
-fn bf16_bits(x: f32) -> u32 {
-    let bits = x.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-    // A NaN must stay one: rounding up could carry it away.
-    let kept = if x.is_nan() { bits | 0x40_0000 } else { rounded };
-    kept >> 16
 }
 
 /// Weights widened to f32 as they are read.
@@ -97,23 +86,6 @@ impl Dot for Pairs {
         unsafe {
             let x = std::mem::transmute::<__m512i, Self::Weights>(_mm512_set1_epi32(*x as i32));
             _mm512_dpbf16_ps(sum, weights, x)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use half::bf16;
-
-    use super::bf16_bits;
-
-    #[test]
-    fn rounds_as_half_does() {
-        for high in 0..=u16::MAX {
-            for low in [0u16, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
-                let x = f32::from_bits(u32::from(high) << 16 | u32::from(low));
-                assert_eq!(bf16_bits(x), u32::from(bf16::from_f32(x).to_bits()), "{x:e}");
-            }
         }
     }
 }

@@ -47,7 +47,7 @@ impl PackedMatrix {
         activations: Activations,
     ) -> candle_core::Result<Tensor> {
         if !unit.is_available() || !unit.takes(activations) {
-            return Err(Error::Unit { unit, activations }.into());
+            return Err(Error::Unit { op: OP, unit, activations }.into());
         }
         let [n, _] = self.dims();
         if !columns.start.is_multiple_of(PANEL) || columns.start > columns.end || columns.end > n {

@@ -80,6 +80,12 @@ impl Unit {
     }
 }
 
+impl From<Level> for Unit {
+    fn from(level: Level) -> Self {
+        Self::Vector(level)
+    }
+}
+
 impl std::fmt::Display for Unit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

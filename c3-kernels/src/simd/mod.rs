@@ -11,6 +11,8 @@ mod avx2;
 mod avx512;
 mod element;
 mod exp2;
+mod operand;
+mod pairs;
 mod portable;
 mod scratch;
 mod tile;
@@ -22,6 +24,12 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use element::Element;
 pub(crate) use exp2::exp2;
+pub(crate) use operand::{Operand, Whole};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use pairs::Avx512Pairs;
+#[cfg(test)]
+pub(crate) use pairs::ModelPairs;
+pub(crate) use pairs::bf16_bits;
 pub(crate) use portable::Portable;
 pub(crate) use scratch::{Scratch, with_scratch};
 pub(crate) use tile::{TILE_VECTORS, tile};

@@ -1,6 +1,6 @@
 //! The tile that both attention and linear layers are made of.
 
-use super::Simd;
+use super::{Operand, Simd};
 
 /// Vectors of lanes in a tile, at most. With 8 rows (AVX-512) or 4, that is 24 or 12 sums in
 /// registers.
@@ -9,13 +9,13 @@ pub(crate) const TILE_VECTORS: usize = 3;
 /// `C[m, lane] = Σ_i a[m][i] · B[i, lane]`, for `M` rows and `N` vectors of lanes.
 ///
 /// The elements of A are broadcast from where they lie; `b` is `[depth, N · LANES]` and `c` is
-/// `[M, N · LANES]`. With `add`, C is added to what `c` holds. `ahead` is called with
-/// each `i` and may prefetch.
+/// `[M, N · LANES]`; `depth` counts the operand's steps. With `add`, C is added to what `c` holds.
+/// `ahead` is called with each `i` and may prefetch.
 ///
 /// # Safety
-/// As for [`Simd`]; each row of A has `depth` values.
+/// As for [`Simd`]; each row of A has `depth` steps.
 #[inline(always)]
-pub(crate) unsafe fn tile<S: Simd, const M: usize, const N: usize>(
+pub(crate) unsafe fn tile<O: Operand, const M: usize, const N: usize>(
     a: [*const f32; M],
     b: *const f32,
     depth: usize,
@@ -23,30 +23,31 @@ pub(crate) unsafe fn tile<S: Simd, const M: usize, const N: usize>(
     add: bool,
     ahead: impl Fn(usize),
 ) {
+    type S<O> = <O as Operand>::Simd;
+    let lanes = S::<O>::LANES;
     unsafe {
-        let mut sums = [[S::splat(0.0); N]; M];
+        let mut sums = [[S::<O>::splat(0.0); N]; M];
         for i in 0..depth {
             ahead(i);
-            let b = S::load_each::<N>(b.add(i * N * S::LANES), S::LANES);
+            let b = O::load_each::<N>(b.add(i * N * lanes));
             for m in 0..M {
-                let a = S::splat(*a[m].add(i));
                 for n in 0..N {
-                    sums[m][n] = S::mul_add(a, b[n], sums[m][n]);
+                    sums[m][n] = O::dot(sums[m][n], b[n], a[m].add(i));
                 }
             }
         }
         // Added at the end: many short sums are more exact than a long one.
         if add {
             for (m, sums) in sums.iter_mut().enumerate() {
-                let before = S::load_each::<N>(c.add(m * N * S::LANES), S::LANES);
+                let before = S::<O>::load_each::<N>(c.add(m * N * lanes), lanes);
                 for n in 0..N {
-                    sums[n] = S::add(before[n], sums[n]);
+                    sums[n] = S::<O>::add(before[n], sums[n]);
                 }
             }
         }
         for (m, sums) in sums.iter().enumerate() {
             for (n, &sum) in sums.iter().enumerate() {
-                S::store(c.add((m * N + n) * S::LANES), sum);
+                S::<O>::store(c.add((m * N + n) * lanes), sum);
             }
         }
     }
