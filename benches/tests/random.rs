@@ -118,7 +118,7 @@ fn a_gguf_file_holds_the_decoders_weights() {
             assert_eq!(found.shape().dims(), shape, "{theirs}");
             let found = found.dequantize(&Device::Cpu).unwrap();
             let options = LoadOptions::default();
-            let expected = checkpoint.decoder().f32(ours, &shape, &options).unwrap();
+            let expected = checkpoint.decoder().tensor(ours, &shape, &options).unwrap();
             let worst = (found - expected).unwrap().abs().unwrap().flatten_all().unwrap();
             let worst = worst.max(0).unwrap().to_scalar::<f32>().unwrap();
             assert!(worst <= tolerance, "{kind:?} {theirs}: {worst}");

@@ -46,10 +46,11 @@ impl C3Decoder {
     pub fn load(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
         let config = checkpoint.config();
         let weights = checkpoint.decoder();
+        let options = &weights.settle(options)?;
         let (wide, latent) = (config.decoder.hidden_size, config.encoder.hidden_size);
         let projector = (
             weights.matrix("model.mm_projector.weight", &[wide, latent], options)?,
-            weights.f32("model.mm_projector.bias", &[wide], options)?,
+            weights.tensor("model.mm_projector.bias", &[wide], options)?,
         );
         let special = checkpoint.tokenizer().require_special(&["<|im_end|>", "<imgpad>"])?;
         let mut print = FingerprintBuilder::new();
@@ -79,7 +80,8 @@ impl C3Decoder {
         self.fingerprint
     }
 
-    /// Latents in the decoder's width: `[n, encoder width]` → `[n, decoder width]`.
+    /// Latents in the decoder's width, number format and place: `[n, encoder width]` →
+    /// `[n, decoder width]`.
     ///
     /// # Errors
     /// Where the latents have another width than the projector takes.
@@ -89,7 +91,8 @@ impl C3Decoder {
         if expected != found {
             return Err(Error::LatentWidth { expected, found });
         }
-        Ok(weight.linear(&latents.to_device(weight.device())?, Some(bias))?)
+        let latents = latents.to_device(bias.device())?.to_dtype(bias.dtype())?;
+        Ok(weight.linear(&latents, Some(bias))?)
     }
 
     /// The prompt's ids, with the model's placeholder in the place of each of `latents` latents,

@@ -2,7 +2,7 @@
 
 use c3_core::{DecodeRequest, DecodedSegment, Segment, StopReason, segment_hash};
 use c3_nn::{KvCache, PromptIds, TextStream};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::ngram::banned;
 use crate::ordered::Ordered;
@@ -136,7 +136,7 @@ impl<'a, 'b> Generation<'a, 'b> {
         if greedy && self.no_repeat_ngram.is_none() {
             return Ok(c3_nn::arg_max(&self.logits)?.into_iter().map(|(_, id)| id).collect());
         }
-        let mut logits = self.logits.to_vec2::<f32>()?;
+        let mut logits = self.logits.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         let next = self.rows.iter_mut().zip(&mut logits).map(|(row, logits)| {
             for id in self.no_repeat_ngram.iter().flat_map(|&n| banned(&row.ids, n)) {
                 if let Some(logit) = logits.get_mut(id as usize) {

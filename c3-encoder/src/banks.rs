@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use crate::encoder::on_cpu;
 use crate::{Bank, C3Encoder, Result};
 
 impl C3Encoder {
@@ -58,7 +59,7 @@ impl C3Encoder {
             let hidden =
                 self.model.forward_embeds(&x, &positions, &first_key, Some(&mut cache), asked)?;
             let own = |(row, ids): (usize, &&[u32])| {
-                Ok(hidden.get(row)?.narrow(0, 0, bank.latents(ids.len()))?)
+                Ok(on_cpu(&hidden.get(row)?.narrow(0, 0, bank.latents(ids.len()))?)?)
             };
             latents.push(segments.iter().enumerate().map(own).collect::<Result<_>>()?);
         }

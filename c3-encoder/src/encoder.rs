@@ -9,7 +9,7 @@ use c3_core::{
     EncodeRequest, Encoder, Fingerprint, FingerprintBuilder, Provenance, Segment, SourceDigest,
 };
 use c3_nn::{C3Config, Checkpoint, LoadOptions, QueryPositions, Qwen2, Tokenizer};
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 
 use crate::{Bank, Error, Result, stream};
 
@@ -37,14 +37,15 @@ impl C3Encoder {
         let weights = checkpoint
             .encoder()
             .ok_or_else(|| c3_nn::Error::NoEncoder(checkpoint.name().to_owned()))?;
+        let options = &weights.settle(options)?;
         let hidden = config.encoder.hidden_size;
         let outer = checkpoint.decoder();
         let mut queries = BTreeMap::new();
-        let default = outer.f32("model.Q.weight", &[config.latent_tokens, hidden], options)?;
+        let default = outer.tensor("model.Q.weight", &[config.latent_tokens, hidden], options)?;
         queries.insert(None, default);
         for (&ratio, &count) in &config.query_banks {
             let name = format!("model.Q_banks.{ratio}.weight");
-            queries.insert(Some(ratio), outer.f32(&name, &[count, hidden], options)?);
+            queries.insert(Some(ratio), outer.tensor(&name, &[count, hidden], options)?);
         }
         let mut print = FingerprintBuilder::new();
         checkpoint.visit_identity(&mut |name, bytes| {
@@ -72,7 +73,7 @@ impl C3Encoder {
     }
 
     /// Latents of segments that are tokenised already, computed in one batch: for each a tensor
-    /// `[bank.latents(ids.len()), hidden]`, f32.
+    /// `[bank.latents(ids.len()), hidden]`, f32 on the CPU.
     ///
     /// The encoder reads `ids, <img>, queries`; rows shorter than the longest are padded on the
     /// left, where causal attention can't see them. The `</img>` that the authors append can't
@@ -102,7 +103,7 @@ impl C3Encoder {
         let x = Tensor::stack(&rows, 0)?; // [batch, longest, hidden]
         let most = counts.iter().copied().max().unwrap_or(0);
         let hidden = self.model.forward_embeds(&x, &positions, &first_key, None, most)?;
-        let cut = |(row, &count)| hidden.get(row)?.narrow(0, most - count, count);
+        let cut = |(row, &count)| on_cpu(&hidden.get(row)?.narrow(0, most - count, count)?);
         Ok(counts.iter().enumerate().map(cut).collect::<candle_core::Result<_>>()?)
     }
 
@@ -121,6 +122,11 @@ impl C3Encoder {
         }
         self.queries.get(&bank.ratio).ok_or(Error::ForeignBank(*bank))
     }
+}
+
+/// What leaves the encoder.
+pub(crate) fn on_cpu(latents: &Tensor) -> candle_core::Result<Tensor> {
+    latents.to_dtype(DType::F32)?.to_device(&Device::Cpu)
 }
 
 impl Encoder for C3Encoder {

@@ -19,8 +19,8 @@ const WORTH_THREADS: usize = 1 << 17;
 /// `[batch, tokens, head_dim / 2]`, contiguous. The result is contiguous, of x's shape.
 ///
 /// # Errors
-/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. There is no
-/// backward pass: asking for one is an error.
+/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. The backward pass
+/// gives the gradient of `x` alone.
 pub fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor) -> candle_core::Result<Tensor> {
     for (name, tensor) in [("x", x), ("cos", cos), ("sin", sin)] {
         check::dtype(OP, name, tensor, "F32", &[DType::F32])?;
@@ -90,5 +90,17 @@ impl CustomOp3 for Op {
             out.chunks_mut(width).enumerate().for_each(token);
         }
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
+    }
+
+    /// The rotation back.
+    fn bwd(
+        &self,
+        _: &Tensor,
+        cos: &Tensor,
+        sin: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        Ok((Some(rope(&grad.contiguous()?, cos, &sin.neg()?)?), None, None))
     }
 }

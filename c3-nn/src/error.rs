@@ -126,6 +126,15 @@ pub enum Error {
         /// The names there are.
         known: String,
     },
+    /// Quantised weights for a device that multiplies floats alone.
+    #[error(
+        "weights of type {kind} are multiplied on the CPU only: choose a float format for this \
+         device, such as bf16"
+    )]
+    QuantizedDevice {
+        /// The type asked for, or that the file has.
+        kind: c3_kernels::BlockType,
+    },
     /// A stage is asked for that the checkpoint doesn't hold.
     #[error("checkpoint {0:?} has no encoder (llm1/): it can only decode")]
     NoEncoder(String),

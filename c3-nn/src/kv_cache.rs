@@ -14,7 +14,7 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// Room for `batch` rows of `capacity` positions in f32.
+    /// Room for `batch` rows of `capacity` positions in `dtype`.
     ///
     /// # Errors
     /// Where the device can't allocate it.
@@ -22,10 +22,11 @@ impl KvCache {
         config: &Qwen2Config,
         batch: usize,
         capacity: usize,
+        dtype: DType,
         device: &Device,
     ) -> Result<Self> {
         let shape = (batch, config.num_key_value_heads, capacity, config.head_dim());
-        let zeros = || Tensor::zeros(shape, DType::F32, device);
+        let zeros = || Tensor::zeros(shape, dtype, device);
         let layers = (0..config.num_hidden_layers)
             .map(|_| Ok((zeros()?, zeros()?)))
             .collect::<Result<_>>()?;

@@ -67,7 +67,7 @@ impl Matrix {
         Ok(vec![Tensor::cat(&plain, 0)?.into()])
     }
 
-    /// `x wᵀ + bias`: `[.., in]` → `[.., out]`, both f32.
+    /// `x wᵀ + bias`: `[.., in]` → `[.., out]`, both f32 on the CPU, elsewhere as the matrix is.
     ///
     /// # Errors
     /// Where the shapes don't fit together or the device can't compute it.
@@ -103,19 +103,20 @@ impl Matrix {
         }
     }
 
-    /// Rows `ids` in f32: `[ids.len(), in]`.
+    /// Rows `ids`: `[ids.len(), in]`, in f32 on the CPU, elsewhere as the matrix is.
     ///
     /// # Errors
     /// Where there is no such row.
     pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let [rows, width] = self.dims();
-        if ids.is_empty() {
-            return Ok(Tensor::zeros((0, width), DType::F32, self.device())?);
-        }
         match &self.0 {
             Kept::Plain(weight) => {
+                let dtype = if weight.device().is_cpu() { DType::F32 } else { weight.dtype() };
+                if ids.is_empty() {
+                    return Ok(Tensor::zeros((0, width), dtype, weight.device())?);
+                }
                 let ids = Tensor::new(ids, weight.device())?;
-                Ok(weight.index_select(&ids, 0)?.to_dtype(DType::F32)?)
+                Ok(weight.index_select(&ids, 0)?.to_dtype(dtype)?)
             }
             Kept::Packed(weight, _) => {
                 if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows) {

@@ -4,7 +4,7 @@
 
 use c3_kernels::{BlockType, PackedMatrix};
 
-use crate::qwen2::MLP_BYTES;
+use crate::qwen2::{EMBEDDINGS, MLP_BYTES};
 use crate::stored::{Format, fitting};
 use crate::{LoadOptions, Qwen2Config, WeightDtype, Weights};
 
@@ -82,7 +82,6 @@ impl Qwen2Config {
         let named = names.iter().map(|(name, shape)| (name.as_str(), *shape));
         let of_layer = weights.matrix_bytes(named, options);
         let vocabulary = [self.vocab_size, hidden];
-        const EMBEDDINGS: &str = "model.embed_tokens.weight";
         let stored = weights.format(EMBEDDINGS).unwrap_or(&Format::BF16);
         let outer = match (head, self.tie_word_embeddings) {
             (true, true) => options.dtype.matrix_bytes(vocabulary, stored),

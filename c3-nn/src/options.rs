@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use c3_kernels::{Activations, BlockType};
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use crate::{Error, Result};
 
-/// The number format that weight matrices are kept in. Norms and biases are always f32, and so is
-/// the arithmetic, but for quantised matrices: those multiply 8-bit values.
+/// The number format that weight matrices are kept in. On the CPU norms and biases are always f32,
+/// and so is the arithmetic, but for quantised matrices: those multiply 8-bit values. Elsewhere all of
+/// a model is in the one format of its matrices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WeightDtype {
     /// 32-bit floats.
@@ -66,6 +67,34 @@ pub struct LoadOptions {
     pub dtype: WeightDtype,
     /// Whether what bf16 matrices are multiplied with is rounded to bf16 too.
     pub activations: Activations,
+}
+
+impl LoadOptions {
+    /// The number format of all that is no weight matrix: f32 on the CPU, elsewhere the matrices' own.
+    pub fn compute_dtype(&self) -> DType {
+        match self.dtype {
+            _ if self.device.is_cpu() => DType::F32,
+            WeightDtype::F16 => DType::F16,
+            WeightDtype::Bf16 => DType::BF16,
+            _ => DType::F32,
+        }
+    }
+
+    /// These options with one float format for all matrices, where the device can't multiply mixed
+    /// ones: `stored` where that is left to the checkpoint.
+    pub(crate) fn settled(&self, stored: WeightDtype) -> Result<Self> {
+        let dtype = match self.dtype {
+            dtype if self.device.is_cpu() => dtype,
+            WeightDtype::Auto | WeightDtype::Stored => stored,
+            dtype => dtype,
+        };
+        match dtype {
+            WeightDtype::Quantized(kind) if !self.device.is_cpu() => {
+                Err(Error::QuantizedDevice { kind })
+            }
+            dtype => Ok(Self { dtype, ..self.clone() }),
+        }
+    }
 }
 
 impl Default for LoadOptions {

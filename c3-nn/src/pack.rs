@@ -37,7 +37,7 @@ impl Weights {
             true => {
                 let each = parts
                     .iter()
-                    .map(|(name, out)| self.f32(&format!("{name}.bias"), &[*out], options));
+                    .map(|(name, out)| self.tensor(&format!("{name}.bias"), &[*out], options));
                 Some(Tensor::cat(&each.collect::<Result<Vec<_>>>()?, 0)?)
             }
             false => None,

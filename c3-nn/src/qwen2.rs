@@ -8,14 +8,14 @@ use std::ops::Range;
 use std::path::Path;
 
 use c3_kernels::{Activations, Attention};
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 
 use crate::kv_cache::KvCache;
 use crate::rope::{Rope, inverse_frequencies};
 use crate::stacked::Stacked;
 use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result, Weights};
 
-const EMBEDDINGS: &str = "model.embed_tokens.weight";
+pub(crate) const EMBEDDINGS: &str = "model.embed_tokens.weight";
 
 struct Linear {
     weight: Matrix, // [out, in]
@@ -177,6 +177,7 @@ impl Qwen2 {
     /// # Errors
     /// Where a tensor is missing or has another shape than `config` says.
     pub fn load(config: &Qwen2Config, weights: &Weights, options: &LoadOptions) -> Result<Self> {
+        let options = &weights.settle(options)?;
         let [vocab, hidden] = [config.vocab_size, config.hidden_size];
         if config.tie_word_embeddings && !weights.head_in_gguf() {
             // One matrix is both, so it must be ready for products.
@@ -215,6 +216,7 @@ impl Qwen2 {
         weights: &Weights,
         options: &LoadOptions,
     ) -> Result<Self> {
+        let options = &weights.settle(options)?;
         let table = weights.table(EMBEDDINGS, &[config.vocab_size, config.hidden_size], options)?;
         let mut model = Self::load_layers(config, weights, options, table)?;
         let rounds = |layer: &Layer| layer.self_attn.qkv_proj.activations() == Activations::Bf16;
@@ -232,7 +234,7 @@ impl Qwen2 {
     ) -> Result<Self> {
         let hidden = config.hidden_size;
         let norm = |name: &str| -> Result<RmsNorm> {
-            let weight = weights.f32(name, &[hidden], options)?;
+            let weight = weights.tensor(name, &[hidden], options)?;
             Ok(RmsNorm { weight, eps: config.rms_norm_eps as f32 })
         };
         let linear = |name: String, out: usize, into: usize| -> Result<Linear> {
@@ -314,10 +316,21 @@ impl Qwen2 {
     /// # Errors
     /// Where the device can't allocate it.
     pub fn kv_cache(&self, batch: usize, capacity: usize) -> Result<KvCache> {
-        KvCache::new(&self.config, batch, capacity, self.embed_tokens.device())
+        let weight = &self.norm.weight;
+        KvCache::new(&self.config, batch, capacity, weight.dtype(), weight.device())
     }
 
-    /// Embeddings of `ids`: `[ids.len(), hidden]`, f32.
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        self.norm.weight.device()
+    }
+
+    /// The number format that it computes in: that of embeddings, hidden states and logits.
+    pub fn dtype(&self) -> DType {
+        self.norm.weight.dtype()
+    }
+
+    /// Embeddings of `ids`: `[ids.len(), hidden]`.
     ///
     /// # Errors
     /// Where an id is outside the vocabulary.

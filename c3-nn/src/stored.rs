@@ -59,9 +59,9 @@ pub(crate) enum Stored {
 }
 
 impl Stored {
-    /// All of it in f32.
-    pub fn f32(&self, device: &Device) -> Result<Tensor> {
-        Ok(self.to_dtype(DType::F32)?.to_device(device)?)
+    /// All of it in the format that `options` compute in.
+    pub fn tensor(&self, options: &LoadOptions) -> Result<Tensor> {
+        Ok(self.to_dtype(options.compute_dtype())?.to_device(&options.device)?)
     }
 
     /// A matrix kept as `options` say, ready for products.

@@ -12,8 +12,9 @@ use serde::Deserialize;
 
 use crate::files::{Bytes, Files, map};
 use crate::gguf::Gguf;
+use crate::qwen2::EMBEDDINGS;
 use crate::stored::{Format, Part, Stored};
-use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result};
+use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result, WeightDtype};
 
 struct Entry {
     shard: usize,
@@ -211,12 +212,28 @@ impl Weights {
         self.stored(name, shape)?.table(options)
     }
 
-    /// A tensor of `shape` in f32: a norm, a bias, the context queries.
+    /// A tensor of `shape` in the format of [`LoadOptions::compute_dtype`], on the options' device: a
+    /// norm, a bias, the context queries.
     ///
     /// # Errors
-    /// As [`matrix`](Self::matrix).
-    pub fn f32(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
-        self.stored(name, shape)?.f32(&options.device)
+    /// As [`matrix`](Self::matrix), and where the device fails.
+    pub fn tensor(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
+        self.stored(name, shape)?.tensor(options)
+    }
+
+    /// `options` as a stage of these weights needs them, everything that the stage loads: on the CPU as
+    /// they are, elsewhere with one number format for all, which `auto` and `stored` take from the
+    /// embedding.
+    ///
+    /// # Errors
+    /// [`Error::QuantizedDevice`].
+    pub fn settle(&self, options: &LoadOptions) -> Result<LoadOptions> {
+        options.settled(match self.format(EMBEDDINGS) {
+            Some(Format::BF16) => WeightDtype::Bf16,
+            Some(Format::F16) => WeightDtype::F16,
+            Some(Format::Blocks(kind)) => WeightDtype::Quantized(*kind),
+            Some(Format::F32 | Format::Other(_)) | None => WeightDtype::F32,
+        })
     }
 
     /// The number format that a tensor is stored in.

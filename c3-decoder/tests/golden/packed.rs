@@ -24,12 +24,13 @@ fn packed_weights_equal_the_golden() {
     checkpoint().compare_as(&options(Activations::F32), 1e-4).unwrap();
 }
 
-/// Activations rounded to bf16 before each product: latents and logits are off by 2% of the largest
-/// value at most. Generated ids are compared last; those of random weights, whose logits nearly tie,
-/// may differ.
+/// Activations rounded to bf16 before each product, of the encoder's attention too where the
+/// processor multiplies bf16 there: latents and logits are off by 3% of the largest value at most.
+/// Measured: latents 0.51% with attention in f32 and 0.57% without, logits 2.2%. Generated ids are
+/// compared last; those of random weights, whose logits nearly tie, may differ.
 #[test]
 fn rounded_activations_stay_close_to_the_golden() {
-    let compared = checkpoint().compare_as(&options(Activations::Bf16), 2e-2);
+    let compared = checkpoint().compare_as(&options(Activations::Bf16), 3e-2);
     assert!(compared.as_ref().err().is_none_or(|e| e.contains("generated ids")), "{compared:?}");
     let tighter = checkpoint().compare_as(&options(Activations::Bf16), 1e-4);
     assert!(tighter.unwrap_err().contains("latents"), "they are rounded");

@@ -1,5 +1,6 @@
 //! Softmax attention of few queries over many keys, with grouped query heads.
 
+mod gradient;
 mod op;
 mod shape;
 

@@ -7,7 +7,7 @@ use crate::cpu::{self, Problem, Rows};
 use crate::error::result_size;
 use crate::{Error, Level, Unit};
 
-const OP: &str = "attention";
+pub(super) const OP: &str = "attention";
 
 /// Softmax attention: `softmax(scale · q kᵀ) v` for each query head.
 ///
@@ -22,8 +22,8 @@ const OP: &str = "attention";
 /// rounded.
 ///
 /// # Errors
-/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. There is no
-/// backward pass: asking for one is an error.
+/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. The backward pass
+/// is computed in f32 whatever the forward one rounded.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -98,6 +98,18 @@ impl CustomOp3 for Op {
         Ok((CpuStorage::F32(out), q_layout.shape().clone()))
     }
 
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [q, k, v] = super::gradient::gradients(&self.options, [q, k, v], grad)?;
+        Ok((Some(q), Some(k), Some(v)))
+    }
+
     fn cuda_fwd(
         &self,
         _: &CudaStorage,
@@ -123,7 +135,7 @@ impl CustomOp3 for Op {
     }
 }
 
-fn rows<'a>(
+pub(super) fn rows<'a>(
     name: &'static str,
     storage: &'a CpuStorage,
     layout: &Layout,
@@ -141,7 +153,7 @@ fn rows<'a>(
     Ok(Rows::new(name, values, layout.start_offset(), [sa, sb, sc], [a, b, c, d])?)
 }
 
-fn check_shapes(q: &Layout, k: &Layout, v: &Layout) -> Result<AttentionShape, Error> {
+pub(super) fn check_shapes(q: &Layout, k: &Layout, v: &Layout) -> Result<AttentionShape, Error> {
     let &[batch, queries, heads, head_dim] = q.dims() else {
         let expected = "[batch, queries, heads, head_dim]";
         return Err(Error::Rank { op: OP, name: "q", expected, found: q.dims().to_vec() });

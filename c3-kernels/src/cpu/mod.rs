@@ -17,6 +17,7 @@
 
 #![allow(clippy::needless_range_loop, reason = "tiles are indexed as the formulas have it")]
 
+mod backward;
 mod combine;
 mod few_rows;
 mod many_rows;
@@ -71,6 +72,84 @@ pub(crate) unsafe fn attention(unit: Unit, problem: &Problem<'_>) -> Vec<f32> {
         false => plan.split.iter().for_each(join),
     }
     out
+}
+
+/// The gradients of [`attention`]'s arguments, given its result's: each contiguous, of its argument's
+/// shape. `grad` is `[batch, queries, heads, head_dim]`.
+///
+/// # Safety
+/// The machine must have the level.
+pub(crate) unsafe fn gradients(
+    level: Level,
+    problem: &Problem<'_>,
+    grad: &Rows<'_>,
+) -> [Vec<f32>; 3] {
+    let shape = &problem.shape;
+    let kv = shape.batch * shape.kv_heads * shape.keys * shape.head_dim;
+    let mut q = vec![0f32; shape.batch * shape.queries * shape.heads * shape.head_dim];
+    let (mut k, mut v) = (vec![0f32; kv], vec![0f32; kv]);
+    let to = backward::Gradients {
+        q: Shared(q.as_mut_ptr()),
+        k: Shared(k.as_mut_ptr()),
+        v: Shared(v.as_mut_ptr()),
+    };
+    let run = |i: usize| {
+        let head = [i / shape.kv_heads, i % shape.kv_heads];
+        // SAFETY: the caller promises the level; each task has a head of its own.
+        with_scratch(|scratch| unsafe { backward_of(level, scratch, problem, grad, head, to) });
+    };
+    let tasks = shape.batch * shape.kv_heads;
+    match tasks > 1 && Plan::new(shape, problem.options).multiply_adds >= WORTH_THREADS {
+        true => (0..tasks).into_par_iter().with_max_len(1).for_each(run),
+        false => (0..tasks).for_each(run),
+    }
+    [q, k, v]
+}
+
+/// # Safety
+/// As for [`backward::backward`].
+unsafe fn backward_of(
+    level: Level,
+    scratch: &mut Scratch,
+    problem: &Problem<'_>,
+    grad: &Rows<'_>,
+    head: [usize; 2],
+    to: backward::Gradients,
+) {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => backward_avx512(scratch, problem, grad, head, to),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => backward_avx2(scratch, problem, grad, head, to),
+            _ => backward::backward::<Portable, 4>(scratch, problem, grad, head, to),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn backward_avx512(
+    scratch: &mut Scratch,
+    problem: &Problem<'_>,
+    grad: &Rows<'_>,
+    head: [usize; 2],
+    to: backward::Gradients,
+) {
+    unsafe { backward::backward::<Avx512, 8>(scratch, problem, grad, head, to) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn backward_avx2(
+    scratch: &mut Scratch,
+    problem: &Problem<'_>,
+    grad: &Rows<'_>,
+    head: [usize; 2],
+    to: backward::Gradients,
+) {
+    unsafe { backward::backward::<Avx2, 4>(scratch, problem, grad, head, to) }
 }
 
 /// Runs one task with the kernel that suits its rows.

@@ -5,11 +5,12 @@ use candle_core::{
     CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, MetalStorage, Shape, Tensor,
 };
 
+use super::gradient::gradients;
 use super::product;
 use crate::error::result_size;
 use crate::{Error, Level, check};
 
-const OP: &str = "linear";
+pub(super) const OP: &str = "linear";
 const WEIGHTS: &str = "F32, F16 or BF16";
 
 /// `x wᵀ + bias`.
@@ -18,8 +19,8 @@ const WEIGHTS: &str = "F32, F16 or BF16";
 /// f32 `[n]`. All are contiguous. The result is f32 `[.., n]`, summed in f32.
 ///
 /// # Errors
-/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. There is no
-/// backward pass: asking for one is an error.
+/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. The backward pass
+/// takes f32 weights alone.
 pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> candle_core::Result<Tensor> {
     linear_with(Level::detect(), x, w, bias)
 }
@@ -113,6 +114,17 @@ impl CustomOp2 for Op {
         self.compute((x, x_layout), (w, w_layout), None)
     }
 
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let (x, w, _) = gradients(self.level, x, w, grad, false)?;
+        Ok((Some(x), Some(w)))
+    }
+
     fn cuda_fwd(
         &self,
         _: &CudaStorage,
@@ -149,6 +161,18 @@ impl CustomOp3 for Op {
         bias_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         self.compute((x, x_layout), (w, w_layout), Some((bias, bias_layout)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (x, w, bias) = gradients(self.level, x, w, grad, true)?;
+        Ok((Some(x), Some(w), bias))
     }
 
     fn cuda_fwd(

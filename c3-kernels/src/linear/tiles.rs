@@ -11,9 +11,7 @@ use crate::Level;
 use crate::shared::Shared;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
-use crate::simd::{
-    Element, Portable, Scratch, Simd, TILE_VECTORS, Whole, from_lanes, tile, to_lanes,
-};
+use crate::simd::{Element, Portable, Scratch, Simd, TILE_VECTORS, from_lanes, multiply, to_lanes};
 
 /// Columns whose weights are widened together.
 const STRIP: usize = 64;
@@ -245,30 +243,6 @@ unsafe fn batch<S: Simd, E: Element, const M: usize>(
             let rows = lanes.end.min(job.rows) - lanes.start;
             let row = |r: usize| job.out.at((lanes.start + r) * job.n + columns.start);
             from_lanes::<S>(sums_at(&lanes), lanes.len(), count, row, rows);
-        }
-    }
-}
-
-/// Adds the products of `count` rows of `w` and one tile of x to `sums`, `[count, width]`, whose
-/// last group of `M` rows must be complete.
-#[inline(always)]
-unsafe fn multiply<S: Simd, const M: usize>(
-    (w, step): (*const f32, usize),
-    count: usize,
-    depth: usize,
-    (x, width): (*const f32, usize),
-    sums: *mut f32,
-) {
-    for column in (0..count).step_by(M) {
-        let w: [*const f32; M] =
-            std::array::from_fn(|m| w.wrapping_add((column + m).min(count - 1) * step));
-        let sums = sums.wrapping_add(column * width);
-        unsafe {
-            match width / S::LANES {
-                1 => tile::<Whole<S>, M, 1>(w, x, depth, sums, true, |_| {}),
-                2 => tile::<Whole<S>, M, 2>(w, x, depth, sums, true, |_| {}),
-                _ => tile::<Whole<S>, M, TILE_VECTORS>(w, x, depth, sums, true, |_| {}),
-            }
         }
     }
 }

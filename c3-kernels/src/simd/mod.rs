@@ -32,7 +32,7 @@ pub(crate) use pairs::ModelPairs;
 pub(crate) use pairs::bf16_bits;
 pub(crate) use portable::Portable;
 pub(crate) use scratch::{Scratch, with_scratch};
-pub(crate) use tile::{TILE_VECTORS, tile};
+pub(crate) use tile::{TILE_VECTORS, multiply, tile};
 pub(crate) use transpose::{from_lanes, to_lanes};
 
 /// Vectors of f32 at one level.

@@ -1,6 +1,6 @@
 //! The tile that both attention and linear layers are made of.
 
-use super::{Operand, Simd};
+use super::{Operand, Simd, Whole};
 
 /// Vectors of lanes in a tile, at most. With 8 rows (AVX-512) or 4, that is 24 or 12 sums in
 /// registers.
@@ -48,6 +48,34 @@ pub(crate) unsafe fn tile<O: Operand, const M: usize, const N: usize>(
         for (m, sums) in sums.iter().enumerate() {
             for (n, &sum) in sums.iter().enumerate() {
                 S::<O>::store(c.add((m * N + n) * lanes), sum);
+            }
+        }
+    }
+}
+
+/// Adds the products of `count` rows of A, `step` values apart, and B, `[depth, width]`, to C,
+/// `[count, width]`, whose last group of `M` rows must be complete. `width` is at most
+/// [`TILE_VECTORS`] vectors.
+///
+/// # Safety
+/// As for [`Simd`]; each row of A has `depth` values.
+#[inline(always)]
+pub(crate) unsafe fn multiply<S: Simd, const M: usize>(
+    (a, step): (*const f32, usize),
+    count: usize,
+    depth: usize,
+    (b, width): (*const f32, usize),
+    c: *mut f32,
+) {
+    for row in (0..count).step_by(M) {
+        let a: [*const f32; M] =
+            std::array::from_fn(|m| a.wrapping_add((row + m).min(count - 1) * step));
+        let c = c.wrapping_add(row * width);
+        unsafe {
+            match width / S::LANES {
+                1 => tile::<Whole<S>, M, 1>(a, b, depth, c, true, |_| {}),
+                2 => tile::<Whole<S>, M, 2>(a, b, depth, c, true, |_| {}),
+                _ => tile::<Whole<S>, M, TILE_VECTORS>(a, b, depth, c, true, |_| {}),
             }
         }
     }

@@ -21,7 +21,7 @@ fn logits(copy: &Spoilt, dtype: WeightDtype) -> Vec<f32> {
     let config = checkpoint.config();
     // Beside the language model there is what C3 adds to it.
     let queries = [config.latent_tokens, config.encoder.hidden_size];
-    weights.f32("model.Q.weight", &queries, &options(dtype)).unwrap();
+    weights.tensor("model.Q.weight", &queries, &options(dtype)).unwrap();
     forward(&Qwen2::load(&config.decoder, weights, &options(dtype)).unwrap())
 }
 

@@ -1,6 +1,8 @@
 //! The gate of a SwiGLU feed-forward network, in one pass over its input.
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
+mod gradient;
+
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::error::result_size;
@@ -20,8 +22,7 @@ const WORTH_THREADS: usize = 1 << 17;
 /// `g / (1 + e^−g)`; its relative error is below `2e-7 · (1 + |g|)`.
 ///
 /// # Errors
-/// If the last dimension is odd, or dtype, layout or device are not as above. There is no backward
-/// pass: asking for one is an error.
+/// If the last dimension is odd, or dtype, layout or device are not as above.
 pub fn swiglu(x: &Tensor) -> candle_core::Result<Tensor> {
     swiglu_with(Level::detect(), x)
 }
@@ -70,6 +71,14 @@ impl CustomOp1 for Op {
             }
         }
         Ok((CpuStorage::F32(out), Shape::from(shape)))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        let values = |tensor: &Tensor| tensor.contiguous()?.flatten_all()?.to_vec1::<f32>();
+        let width = x.dims().last().map_or(0, |last| last / 2);
+        // SAFETY: `swiglu_with` checked the level, the forward pass the sizes.
+        let dx = unsafe { gradient::gradient(self.level, &values(x)?, &values(grad)?, width) };
+        Ok(Some(Tensor::from_vec(dx, x.shape(), &Device::Cpu)?))
     }
 }
 

@@ -1,0 +1,178 @@
+//! The cross entropy of a language model's head, without all of its logits in memory.
+
+use std::sync::OnceLock;
+
+use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::linear::product;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
+use crate::simd::{Portable, Simd, exp2};
+use crate::transpose::transposed;
+use crate::{Error, Level, check};
+
+const OP: &str = "cross_entropy";
+
+/// Logits that are in memory at a time: 16 MB.
+const LOGITS: usize = 1 << 22;
+
+/// The mean over rows of `−ln softmax(x wᵀ)[target]`.
+///
+/// `x` is f32 `[rows, k]`, `w` f32 `[n, k]`, both contiguous; there is a target below `n` for each
+/// row. The result is a scalar. Logits are computed for some rows at a time; where a gradient may be
+/// asked for, theirs are made from them at once, so that they are computed a single time.
+///
+/// # Errors
+/// If shapes, dtypes or strides are not as above, there are no rows, or the tensors are not on the
+/// CPU.
+pub fn cross_entropy(x: &Tensor, w: &Tensor, targets: &[u32]) -> candle_core::Result<Tensor> {
+    check::dtype(OP, "x", x, "F32", &[DType::F32])?;
+    check::dtype(OP, "w", w, "F32", &[DType::F32])?;
+    let trained = x.track_op() || w.track_op();
+    let op = Op { targets: targets.to_vec(), trained, gradients: OnceLock::new() };
+    x.apply_op2(w, op)
+}
+
+struct Op {
+    targets: Vec<u32>,
+    trained: bool,
+    /// Of x and w, where the result's is 1.
+    gradients: OnceLock<[Vec<f32>; 2]>,
+}
+
+impl CustomOp2 for Op {
+    fn name(&self) -> &'static str {
+        OP
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (&[rows, k], &[n, _]) = (x_layout.dims(), w_layout.dims()) else {
+            let (expected, found) = ("[rows, k], and w [n, k]", x_layout.dims().to_vec());
+            return Err(Error::Rank { op: OP, name: "x", expected, found }.into());
+        };
+        if w_layout.dims() != [n, k] {
+            let (expected, found) = (vec![n, k], w_layout.dims().to_vec());
+            return Err(Error::Shape { op: OP, name: "w", expected, found }.into());
+        }
+        if self.targets.len() != rows || rows == 0 {
+            let (expected, found) = (rows.max(1), self.targets.len());
+            return Err(Error::Length { op: OP, name: "targets", expected, found }.into());
+        }
+        if let Some(&target) = self.targets.iter().find(|&&target| target as usize >= n) {
+            return Err(Error::Row { row: target as usize, rows: n }.into());
+        }
+        let x = check::contiguous(OP, "x", x.as_slice::<f32>()?, x_layout)?;
+        let w = check::contiguous(OP, "w", w.as_slice::<f32>()?, w_layout)?;
+        let level = Level::detect();
+        let (mut dx, mut dw) = (Vec::new(), vec![0f32; if self.trained { n * k } else { 0 }]);
+        let turned = if self.trained { transposed(w, n, k) } else { Vec::new() };
+        let share = (rows as f32).recip();
+        let mut total = 0f64;
+        let step = (LOGITS / n).max(1);
+        for (x, targets) in x.chunks(step * k.max(1)).zip(self.targets.chunks(step)) {
+            let part = targets.len();
+            // SAFETY: the level is there, and slices have the sizes of their shapes.
+            let mut logits = unsafe { product(level, x, w, None, [part, n, k]) };
+            let losses: Vec<f64> = (logits.par_chunks_mut(n).zip(targets))
+                .map(|(logits, &target)| {
+                    // SAFETY: as above.
+                    unsafe { row(level, logits, target as usize, self.trained.then_some(share)) }
+                })
+                .collect();
+            total += losses.iter().sum::<f64>();
+            if self.trained {
+                // SAFETY: as above.
+                unsafe {
+                    dx.extend(product(level, &logits, &turned, None, [part, k, n]));
+                    let (logits, x) = (transposed(&logits, part, n), transposed(x, part, k));
+                    let of_part = product(level, &logits, &x, None, [n, k, part]);
+                    dw.par_iter_mut().zip(of_part).for_each(|(sum, part)| *sum += part);
+                }
+            }
+        }
+        if self.trained {
+            // Computed once for each op: nothing can be there yet.
+            let _ = self.gradients.set([dx, dw]);
+        }
+        Ok((CpuStorage::F32(vec![(total / rows as f64) as f32]), Shape::from(())))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let factor = f64::from(grad.to_scalar::<f32>()?);
+        let Some([dx, dw]) = self.gradients.get() else { return Ok((None, None)) };
+        let of = |values: &Vec<f32>, like: &Tensor| {
+            Tensor::from_slice(values, like.shape(), &Device::Cpu)?.affine(factor, 0.0)
+        };
+        Ok((Some(of(dx, x)?), Some(of(dw, w)?)))
+    }
+}
+
+/// The loss of a row of logits; with `share`, they become `share · (softmax − target)`.
+///
+/// # Safety
+/// The machine must have the level.
+unsafe fn row(level: Level, logits: &mut [f32], target: usize, share: Option<f32>) -> f64 {
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => row_avx512(logits, target, share),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => row_avx2(logits, target, share),
+            _ => softmax::<Portable>(logits, target, share),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn row_avx512(logits: &mut [f32], target: usize, share: Option<f32>) -> f64 {
+    unsafe { softmax::<Avx512>(logits, target, share) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn row_avx2(logits: &mut [f32], target: usize, share: Option<f32>) -> f64 {
+    unsafe { softmax::<Avx2>(logits, target, share) }
+}
+
+#[inline(always)]
+unsafe fn softmax<S: Simd>(logits: &mut [f32], target: usize, share: Option<f32>) -> f64 {
+    let (n, at) = (logits.len(), logits.as_mut_ptr());
+    let own = f64::from(logits[target]);
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    unsafe {
+        let (max, log2e) = (S::splat(largest), S::splat(std::f32::consts::LOG2_E));
+        let weight = |x: S::V| exp2::<S>(S::mul(S::sub(x, max), log2e));
+        let mut sums = S::splat(0.0);
+        let whole = n - n % S::LANES;
+        for i in (0..whole).step_by(S::LANES) {
+            let weight = weight(S::load(at.add(i)));
+            sums = S::add(sums, weight);
+            S::store(at.add(i), weight);
+        }
+        let mut sum = S::sum(sums);
+        for logit in &mut logits[whole..] {
+            *logit = (*logit - largest).exp();
+            sum += *logit;
+        }
+        if let Some(share) = share {
+            let factor = share / sum;
+            logits.iter_mut().for_each(|weight| *weight *= factor);
+            logits[target] -= share;
+        }
+        f64::from(sum).ln() + f64::from(largest) - own
+    }
+}

@@ -1,0 +1,56 @@
+//! The backward pass of a linear layer: `dx = dy · w`, `dw = dyᵀ · x`, `db = Σ dy`.
+
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+
+use super::op::OP;
+use super::product;
+use crate::transpose::transposed;
+use crate::{Level, check};
+
+/// Columns that a task sums.
+const SUM_COLUMNS: usize = 64;
+
+/// The gradients of x and w, and of the bias if there is one, given the result's.
+///
+/// `x` is `[.., k]`, `w` `[n, k]`, `grad` `[.., n]`, all f32.
+pub(super) fn gradients(
+    level: Level,
+    x: &Tensor,
+    w: &Tensor,
+    grad: &Tensor,
+    with_bias: bool,
+) -> candle_core::Result<(Tensor, Tensor, Option<Tensor>)> {
+    check::dtype(OP, "w", w, "F32 where it is trained", &[DType::F32])?;
+    let (n, k) = w.dims2()?;
+    let rows = grad.elem_count() / n.max(1);
+    // A matrix of no columns says nothing of its rows.
+    let rows = if n == 0 { x.elem_count() / k.max(1) } else { rows };
+    let values = |tensor: &Tensor| tensor.contiguous()?.flatten_all()?.to_vec1::<f32>();
+    let (of_x, of_w, of_grad) = (values(x)?, values(w)?, values(grad)?);
+    // SAFETY: the caller has checked the level; slices have the sizes of their shapes.
+    let (dx, dw) = unsafe {
+        let dx = product(level, &of_grad, &transposed(&of_w, n, k), None, [rows, k, n]);
+        let (grad, x) = (transposed(&of_grad, rows, n), transposed(&of_x, rows, k));
+        (dx, product(level, &grad, &x, None, [n, k, rows]))
+    };
+    let bias = with_bias.then(|| Tensor::from_vec(column_sums(&of_grad, n), n, &Device::Cpu));
+    Ok((
+        Tensor::from_vec(dx, x.shape(), &Device::Cpu)?,
+        Tensor::from_vec(dw, (n, k), &Device::Cpu)?,
+        bias.transpose()?,
+    ))
+}
+
+/// The sums of the columns of `[rows, n]`, each in the order of its rows.
+fn column_sums(x: &[f32], n: usize) -> Vec<f32> {
+    let mut sums = vec![0f32; n];
+    sums.par_chunks_mut(SUM_COLUMNS).enumerate().for_each(|(i, sums)| {
+        for row in x.chunks_exact(n) {
+            for (sum, x) in sums.iter_mut().zip(&row[i * SUM_COLUMNS..]) {
+                *sum += x;
+            }
+        }
+    });
+    sums
+}
