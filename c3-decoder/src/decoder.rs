@@ -74,6 +74,25 @@ impl C3Decoder {
         &self.config
     }
 
+    /// The language model that answers.
+    pub fn model(&self) -> &Qwen2 {
+        &self.model
+    }
+
+    /// The token that ends an answer.
+    pub fn stop(&self) -> u32 {
+        self.stop
+    }
+
+    /// The position id of what stands behind `count` latents, `before` tokens in front of them.
+    pub fn position_behind(&self, before: usize, count: usize) -> usize {
+        before
+            + match self.config.query_positions {
+                QueryPositions::Contiguous => count,
+                QueryPositions::Anchored => self.config.largest_bank(),
+            }
+    }
+
     /// The fingerprint of the encoder that this decoder was trained with; `None` where the
     /// checkpoint has no encoder, and latents of another one can't be told.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
@@ -135,10 +154,7 @@ impl C3Decoder {
             let padding = most - count;
             let blank = Tensor::zeros((padding, before.dim(1)?), before.dtype(), before.device())?;
             rows.push(Tensor::cat(&[&blank, &before, &self.project(latents)?, &after], 0)?);
-            let resume = b + match self.config.query_positions {
-                QueryPositions::Contiguous => count,
-                QueryPositions::Anchored => self.config.largest_bank(),
-            };
+            let resume = self.position_behind(b, count);
             positions.extend(std::iter::repeat_n(0, padding));
             positions.extend(0..(b + count) as u32);
             positions.extend((resume as u32..).take(a));

@@ -16,6 +16,10 @@ use crate::{Bank, Error, Result, stream};
 /// Decoder positions that every segment costs beside its latents: `<img>` and `</img>`.
 const MARKERS: u32 = 2;
 
+/// What the names of the encoder's own tensors begin with among the parameters that are trained: the
+/// folder they are in.
+const ENCODER: &str = "llm1/";
+
 /// The encoder of a C3 checkpoint.
 pub struct C3Encoder {
     pub(crate) model: Qwen2,
@@ -52,7 +56,7 @@ impl C3Encoder {
             print.tensor(name, bytes);
         });
         Ok(Self {
-            model: Qwen2::load_headless(&config.encoder, weights, options)?,
+            model: Qwen2::load_headless(&config.encoder, weights, &options.scoped(ENCODER))?,
             tokenizer: checkpoint.tokenizer().clone(),
             config: config.clone(),
             queries,
@@ -65,6 +69,28 @@ impl C3Encoder {
     /// The checkpoint's shape.
     pub fn config(&self) -> &C3Config {
         &self.config
+    }
+
+    /// The language model that reads.
+    pub fn model(&self) -> &Qwen2 {
+        &self.model
+    }
+
+    /// The embeddings of the marker behind a text and of a bank's queries, and the position ids of
+    /// both behind `tokens` of text: `[1 + bank.latents(tokens), hidden]`. What
+    /// [`latents`](Self::latents) feeds behind each text, for those who run the model themselves.
+    ///
+    /// # Errors
+    /// Where the text is longer than the bank allows, or the bank isn't this model's.
+    pub fn asking(&self, tokens: usize, bank: &Bank) -> Result<(Tensor, Vec<u32>)> {
+        if tokens > bank.segment_tokens {
+            return Err(Error::SegmentTooLong { tokens, most: bank.segment_tokens });
+        }
+        let queries = self.queries.get(&bank.ratio).ok_or(Error::ForeignBank(*bank))?;
+        let count = bank.latents(tokens);
+        let marker = self.model.embed(&[self.marker])?;
+        let asking = Tensor::cat(&[&marker, &queries.narrow(0, 0, count)?], 0)?;
+        Ok((asking, (self.query_start(tokens)..).take(1 + count).collect()))
     }
 
     /// The tokenizer that texts are counted with.

@@ -41,6 +41,14 @@ impl Matrix {
         Self(Kept::Packed(weights, activations))
     }
 
+    /// The weights, where they are kept row by row as floats.
+    pub(crate) fn plain(&self) -> Option<&Tensor> {
+        match &self.0 {
+            Kept::Plain(weight) => Some(weight),
+            Kept::Packed(..) | Kept::Quantized(_) => None,
+        }
+    }
+
     /// What its inputs are rounded to before they are multiplied; quantised matrices aside, which
     /// have formats of their own for that.
     pub(crate) fn activations(&self) -> Activations {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use c3_kernels::{Activations, BlockType};
 use candle_core::{DType, Device};
 
-use crate::{Error, Result};
+use crate::{Error, Parameters, Result};
 
 /// The number format that weight matrices are kept in. On the CPU norms and biases are always f32,
 /// and so is the arithmetic, but for quantised matrices: those multiply 8-bit values. Elsewhere all of
@@ -67,6 +67,9 @@ pub struct LoadOptions {
     pub dtype: WeightDtype,
     /// Whether what bf16 matrices are multiplied with is rounded to bf16 too.
     pub activations: Activations,
+    /// Where the model is trained: its tensors are variables of these parameters, in f32 on the CPU,
+    /// whatever else is said here.
+    pub parameters: Option<Parameters>,
 }
 
 impl LoadOptions {
@@ -78,6 +81,12 @@ impl LoadOptions {
             WeightDtype::Bf16 => DType::BF16,
             _ => DType::F32,
         }
+    }
+
+    /// These options for a model whose tensors' names get a prefix among the parameters.
+    pub fn scoped(&self, prefix: &str) -> Self {
+        let parameters = self.parameters.as_ref().map(|parameters| parameters.scoped(prefix));
+        Self { parameters, ..self.clone() }
     }
 
     /// These options with one float format for all matrices, where the device can't multiply mixed
@@ -99,7 +108,12 @@ impl LoadOptions {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { device: Device::Cpu, dtype: WeightDtype::F32, activations: Activations::F32 }
+        Self {
+            device: Device::Cpu,
+            dtype: WeightDtype::F32,
+            activations: Activations::F32,
+            parameters: None,
+        }
     }
 }
 

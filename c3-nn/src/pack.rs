@@ -22,6 +22,15 @@ impl Weights {
         options: &LoadOptions,
     ) -> Result<Stacked> {
         let outs: Vec<usize> = parts.iter().map(|(_, out)| *out).collect();
+        if options.parameters.is_some() {
+            let part = |(name, out): &(String, usize)| {
+                let weight = self.tensor(&format!("{name}.weight"), &[*out, width], options)?;
+                let bias = bias.then(|| self.tensor(&format!("{name}.bias"), &[*out], options));
+                Ok((weight, bias.transpose()?))
+            };
+            let trained = parts.iter().map(part).collect::<Result<Vec<_>>>()?;
+            return Ok(Stacked::trained(trained, &outs));
+        }
         let names: Vec<(String, usize)> =
             parts.iter().map(|(name, out)| (format!("{name}.weight"), *out)).collect();
         let stored = names.iter().map(|(name, out)| self.stored(name, &[*out, width]));

@@ -40,7 +40,10 @@ struct RmsNorm {
 
 impl RmsNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(candle_nn::ops::rms_norm(x, &self.weight, self.eps)?)
+        Ok(match x.device().is_cpu() {
+            true => c3_kernels::rms_norm(&x.contiguous()?, &self.weight, self.eps)?,
+            false => candle_nn::ops::rms_norm(x, &self.weight, self.eps)?,
+        })
     }
 }
 
@@ -397,6 +400,21 @@ impl Qwen2 {
             Some(head) => head.linear(hidden, None),
             None => Err(Error::NoHead),
         }
+    }
+
+    /// The mean cross entropy, in nats, of the tokens that follow hidden states, `[rows, hidden]`:
+    /// a scalar. For training; weights are f32, on the CPU.
+    ///
+    /// # Errors
+    /// Where the model was loaded without its head, or its weights are kept in another way.
+    pub fn loss(&self, hidden: &Tensor, targets: &[u32]) -> Result<Tensor> {
+        let head = self.lm_head.as_ref().ok_or(Error::NoHead)?;
+        let weight = head.plain().ok_or_else(|| Error::Shape {
+            what: "a head that is trained",
+            expected: "f32 weights, row by row".into(),
+            found: "packed or quantised ones".into(),
+        })?;
+        Ok(c3_kernels::cross_entropy(hidden, weight, targets)?)
     }
 
     /// Logits of some tokens alone: `[.., hidden]` → `[.., tokens.len()]`.

@@ -12,28 +12,35 @@ use crate::{Matrix, Result};
 pub(crate) struct Stacked {
     matrices: Vec<Matrix>, // one for all parts, or one for each
     bias: Option<Tensor>,  // [out of all parts]
-    ends: Vec<usize>,      // where each part ends in the columns of all
+    /// In place of both where the model is trained: each part's weights and bias, joined for each
+    /// pass, since they change.
+    trained: Vec<(Tensor, Option<Tensor>)>,
+    ends: Vec<usize>, // where each part ends in the columns of all
 }
 
 impl Stacked {
     /// `matrices` is one for all parts or one for each; `outs` are the parts' widths.
     pub fn new(matrices: Vec<Matrix>, bias: Option<Tensor>, outs: &[usize]) -> Self {
-        let ends = outs.iter().scan(0, |end, out| {
-            *end += out;
-            Some(*end)
-        });
-        Self { matrices, bias, ends: ends.collect() }
+        Self { matrices, bias, trained: Vec::new(), ends: ends(outs) }
+    }
+
+    /// Layers that are trained: each part's weights and bias.
+    pub fn trained(trained: Vec<(Tensor, Option<Tensor>)>, outs: &[usize]) -> Self {
+        Self { matrices: Vec::new(), bias: None, trained, ends: ends(outs) }
     }
 
     /// Bytes of memory that it takes.
     pub fn byte_count(&self) -> u64 {
         let matrices = self.matrices.iter().map(Matrix::byte_count).sum::<u64>();
-        matrices + self.bias.as_ref().map_or(0, crate::qwen2::byte_count)
+        let biases = self.trained.iter().filter_map(|(_, bias)| bias.as_ref()).chain(&self.bias);
+        let trained = self.trained.iter().map(|(weight, _)| weight);
+        matrices + trained.chain(biases).map(crate::qwen2::byte_count).sum::<u64>()
     }
 
     /// What the inputs are rounded to.
     pub fn activations(&self) -> Activations {
-        match self.matrices.iter().all(|matrix| matrix.activations() == Activations::Bf16) {
+        let bf16 = |matrix: &Matrix| matrix.activations() == Activations::Bf16;
+        match !self.matrices.is_empty() && self.matrices.iter().all(bf16) {
             true => Activations::Bf16,
             false => Activations::F32,
         }
@@ -41,6 +48,13 @@ impl Stacked {
 
     /// Some of the parts side by side: `[.., in]` → `[.., out of these parts]`.
     pub fn forward(&self, x: &Tensor, parts: Range<usize>) -> Result<Tensor> {
+        if !self.trained.is_empty() {
+            let parts = &self.trained[parts];
+            let weights: Vec<&Tensor> = parts.iter().map(|(weight, _)| weight).collect();
+            let biases: Vec<&Tensor> = parts.iter().filter_map(|(_, bias)| bias.as_ref()).collect();
+            let bias = (!biases.is_empty()).then(|| Tensor::cat(&biases, 0)).transpose()?;
+            return Ok(c3_kernels::linear(x, &Tensor::cat(&weights, 0)?, bias.as_ref())?);
+        }
         let start = |part: usize| part.checked_sub(1).map_or(0, |before| self.ends[before]);
         let columns = start(parts.start)..start(parts.end);
         let bias = match &self.bias {
@@ -60,4 +74,13 @@ impl Stacked {
         });
         Ok(Tensor::cat(&each.collect::<Result<Vec<_>>>()?, D::Minus1)?)
     }
+}
+
+/// Where parts of these widths end.
+fn ends(outs: &[usize]) -> Vec<usize> {
+    let ends = outs.iter().scan(0, |end, out| {
+        *end += out;
+        Some(*end)
+    });
+    ends.collect()
 }

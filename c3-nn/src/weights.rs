@@ -14,7 +14,7 @@ use crate::files::{Bytes, Files, map};
 use crate::gguf::Gguf;
 use crate::qwen2::EMBEDDINGS;
 use crate::stored::{Format, Part, Stored};
-use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result, WeightDtype};
+use crate::{Error, LoadOptions, Matrix, Parameters, Qwen2Config, Result, WeightDtype};
 
 struct Entry {
     shard: usize,
@@ -200,7 +200,10 @@ impl Weights {
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorDtype`].
     pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
-        self.stored(name, shape)?.matrix(options)
+        match &options.parameters {
+            Some(parameters) => Ok(self.parameter(name, shape, parameters)?.into()),
+            None => self.stored(name, shape)?.matrix(options),
+        }
     }
 
     /// As [`matrix`](Self::matrix), for a matrix whose rows are looked up but that nothing is
@@ -209,7 +212,10 @@ impl Weights {
     /// # Errors
     /// As [`matrix`](Self::matrix).
     pub fn table(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
-        self.stored(name, shape)?.table(options)
+        match &options.parameters {
+            Some(_) => self.matrix(name, shape, options),
+            None => self.stored(name, shape)?.table(options),
+        }
     }
 
     /// A tensor of `shape` in the format of [`LoadOptions::compute_dtype`], on the options' device: a
@@ -218,7 +224,14 @@ impl Weights {
     /// # Errors
     /// As [`matrix`](Self::matrix), and where the device fails.
     pub fn tensor(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
-        self.stored(name, shape)?.tensor(options)
+        match &options.parameters {
+            Some(parameters) => self.parameter(name, shape, parameters),
+            None => self.stored(name, shape)?.tensor(options),
+        }
+    }
+
+    fn parameter(&self, name: &str, shape: &[usize], parameters: &Parameters) -> Result<Tensor> {
+        parameters.tensor(name, || self.stored(name, shape)?.tensor(&LoadOptions::default()))
     }
 
     /// `options` as a stage of these weights needs them, everything that the stage loads: on the CPU as

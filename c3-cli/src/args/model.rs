@@ -81,7 +81,12 @@ impl ModelArgs {
         };
         Compute {
             model: self.model,
-            options: LoadOptions { device: self.device, dtype, activations },
+            options: LoadOptions {
+                device: self.device,
+                dtype,
+                activations,
+                ..LoadOptions::default()
+            },
             dtype_chosen: self.dtype.is_some() || self.quantize.is_some(),
             threads: self.threads,
             max_memory: self.max_memory,

@@ -1,0 +1,277 @@
+//! How a model is trained, as its TOML file says it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::io;
+use crate::{Error, Result};
+
+/// Everything that decides the outcome of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Decides initial weights and the order of the text.
+    #[serde(default)]
+    pub seed: u64,
+    /// What the model is at first.
+    pub from: From,
+    /// What it reads.
+    pub data: Data,
+    /// The curriculum, one stage after another.
+    pub stages: Vec<Stage>,
+    /// How weights change.
+    #[serde(default)]
+    pub optimizer: Optimizer,
+    /// How often what is done.
+    #[serde(default)]
+    pub run: Run,
+}
+
+/// What the model is at first: a checkpoint, or random weights of some shape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum From {
+    /// A folder with a C3 checkpoint.
+    Checkpoint(PathBuf),
+    /// Random weights.
+    Scratch(Shape),
+}
+
+/// The shape of a model that begins with random weights: both stages are alike.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// A `tokenizer.json` with the special tokens of C3.
+    pub tokenizer: PathBuf,
+    /// Layers of each stage.
+    pub layers: usize,
+    /// Width.
+    pub hidden: usize,
+    /// Attention heads; each has key and value heads of its own.
+    pub heads: usize,
+    /// Width of the feed-forward network.
+    pub feed_forward: usize,
+    /// Tokens of text that a segment may hold.
+    pub segment_tokens: usize,
+    /// Query banks: ratio and number of queries.
+    #[serde(with = "banks")]
+    pub banks: BTreeMap<u32, usize>,
+    /// The bank that is used where none is asked for, by its ratio.
+    pub default_ratio: u32,
+}
+
+/// TOML has no numbers for keys.
+mod banks {
+    use std::collections::BTreeMap;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(
+        banks: &BTreeMap<u32, usize>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let named: BTreeMap<String, usize> =
+            banks.iter().map(|(ratio, &count)| (ratio.to_string(), count)).collect();
+        named.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<u32, usize>, D::Error> {
+        let named = BTreeMap::<String, usize>::deserialize(from)?;
+        let number = |(ratio, count): (String, usize)| match ratio.parse() {
+            Ok(ratio) => Ok((ratio, count)),
+            Err(_) => Err(D::Error::custom(format!("a bank is named by its ratio, not {ratio:?}"))),
+        };
+        named.into_iter().map(number).collect()
+    }
+}
+
+/// What the model reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Text files, or folders of them: `.txt`, or `.jsonl` with a `text` in each line.
+    pub train: Vec<PathBuf>,
+    /// Text that is never trained on, for evaluation.
+    pub valid: Vec<PathBuf>,
+    /// Share of the segments whose tokens are shuffled, so that the model copies rather than guesses.
+    #[serde(default)]
+    pub shuffled: f64,
+}
+
+/// A stage of the curriculum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Steps of the optimiser.
+    pub steps: u64,
+    /// Lengths of segments, in tokens; each step has one of them, with the same chance each.
+    pub lengths: Vec<usize>,
+    /// Ratios, likewise.
+    pub ratios: Vec<u32>,
+    /// Tokens of text in each step.
+    pub tokens: usize,
+}
+
+/// How weights change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Optimizer {
+    /// Learning rate of the layers' matrices, with Muon; 0 leaves them to AdamW too.
+    pub muon_rate: f64,
+    /// Muon's momentum.
+    pub momentum: f64,
+    /// Learning rate of all else, with AdamW.
+    pub adam_rate: f64,
+    /// AdamW's decay of the first and of the second moment.
+    pub betas: [f64; 2],
+    /// Decay of matrices towards zero, each step by this share of the learning rate.
+    pub weight_decay: f64,
+    /// The largest norm of all gradients together.
+    pub clip: f64,
+    /// Steps over which the rates rise from zero.
+    pub warm_up: u64,
+    /// Share of all steps, at the end, over which they fall to zero.
+    pub decay: f64,
+    /// Decay of the average of the weights that is evaluated and exported; 0 takes the last weights.
+    pub average: f64,
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self {
+            muon_rate: 0.02,
+            momentum: 0.95,
+            adam_rate: 1.5e-3,
+            betas: [0.9, 0.98],
+            weight_decay: 0.0,
+            clip: 1.0,
+            warm_up: 50,
+            decay: 0.3,
+            average: 0.0,
+        }
+    }
+}
+
+/// How often what is done. None of it changes the outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Run {
+    /// Seconds between checkpoints.
+    pub checkpoint_seconds: u64,
+    /// Steps between evaluations.
+    pub evaluate_steps: u64,
+    /// Segments of held-out text that each evaluation decodes, for each ratio.
+    pub evaluate_segments: usize,
+    /// Tokens of text whose activations are in memory at once: larger steps are cut.
+    pub micro_tokens: usize,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            checkpoint_seconds: 180,
+            evaluate_steps: 200,
+            evaluate_segments: 32,
+            micro_tokens: 8192,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration; its relative paths begin at the file's folder.
+    ///
+    /// # Errors
+    /// Where the file can't be read, isn't TOML, has a setting that doesn't exist, or one that can't
+    /// be.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(io(path, "reading"))?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| Error::Syntax { path: path.into(), reason: error.to_string() })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let place = |path: &mut PathBuf| *path = folder.join(&*path);
+        match &mut config.from {
+            From::Checkpoint(path) => place(path),
+            From::Scratch(shape) => place(&mut shape.tokenizer),
+        }
+        config.data.train.iter_mut().chain(&mut config.data.valid).for_each(place);
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Steps of all stages.
+    pub fn steps(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.steps).sum()
+    }
+
+    /// The longest segment of any stage.
+    pub fn longest(&self) -> usize {
+        self.stages.iter().flat_map(|stage| &stage.lengths).copied().max().unwrap_or(0)
+    }
+
+    /// Whether the settings can be.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], naming the first that can't.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |name, expected: &str, found: String| {
+            Err(Error::Setting { name, expected: expected.into(), found })
+        };
+        if self.steps() == 0 {
+            return refuse("stages", "at least one step", "none".into());
+        }
+        for stage in &self.stages {
+            let shortest = stage.lengths.iter().min();
+            if shortest.is_none_or(|&shortest| shortest == 0) {
+                return refuse(
+                    "stages.lengths",
+                    "lengths of at least 1",
+                    format!("{:?}", stage.lengths),
+                );
+            }
+            if stage.ratios.is_empty() {
+                return refuse("stages.ratios", "at least one ratio", "none".into());
+            }
+            if stage.tokens == 0 {
+                return refuse("stages.tokens", "at least 1", "0".into());
+            }
+        }
+        let optimizer = &self.optimizer;
+        let shares = [
+            ("data.shuffled", self.data.shuffled),
+            ("optimizer.momentum", optimizer.momentum),
+            ("optimizer.decay", optimizer.decay),
+            ("optimizer.average", optimizer.average),
+        ];
+        for (name, share) in shares {
+            if !(0.0..=1.0).contains(&share) {
+                return refuse(name, "a number from 0 to 1", share.to_string());
+            }
+        }
+        let rates = [
+            ("optimizer.muon_rate", optimizer.muon_rate),
+            ("optimizer.adam_rate", optimizer.adam_rate),
+            ("optimizer.weight_decay", optimizer.weight_decay),
+            ("optimizer.clip", optimizer.clip),
+        ];
+        for (name, rate) in rates {
+            if !rate.is_finite() || rate < 0.0 {
+                return refuse(name, "a number from 0 up", rate.to_string());
+            }
+        }
+        let whole = [
+            ("run.micro_tokens", self.run.micro_tokens as u64),
+            ("run.evaluate_steps", self.run.evaluate_steps),
+        ];
+        for (name, number) in whole {
+            if number == 0 {
+                return refuse(name, "at least 1", "0".into());
+            }
+        }
+        Ok(())
+    }
+}

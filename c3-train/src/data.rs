@@ -1,0 +1,175 @@
+//! Text as tokens, in a file that is mapped.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use c3_nn::Tokenizer;
+use memmap2::Mmap;
+use rayon::prelude::*;
+use serde::Deserialize;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::error::io;
+use crate::{Error, Result};
+
+/// Bytes of text that one thread tokenises at a time; cut at the end of a line.
+const PIECE: usize = 1 << 20;
+
+/// The tokens of many texts, one behind the other, in a file of 32-bit little-endian numbers.
+pub struct Tokens {
+    map: Option<Mmap>, // an empty file can't be mapped
+}
+
+impl Tokens {
+    /// Tokenises `texts` into a file in `folder`, or opens the one that an earlier call has left there
+    /// for the same texts and tokenizer: both are named by a hash.
+    ///
+    /// # Errors
+    /// Where a file can't be read or written, isn't UTF-8, or there is none.
+    pub fn of(
+        texts: &[PathBuf],
+        tokenizer: &Tokenizer,
+        folder: &Path,
+        progress: &dyn Fn(u64),
+    ) -> Result<Self> {
+        let files = files(texts)?;
+        let mut hash = Xxh3::new();
+        tokenizer.visit_identity(&mut |name, bytes| {
+            hash.update(name.as_bytes());
+            hash.update(bytes);
+        });
+        for file in &files {
+            let bytes = std::fs::read(file).map_err(io(file, "reading"))?;
+            hash.update(&(bytes.len() as u64).to_le_bytes());
+            hash.update(&bytes);
+        }
+        std::fs::create_dir_all(folder).map_err(io(folder, "creating the folder"))?;
+        let path = folder.join(format!("{:016x}.tokens", hash.digest()));
+        if !path.exists() {
+            write(&files, tokenizer, folder, &path, progress)?;
+        }
+        Self::open(&path)
+    }
+
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(io(path, "opening"))?;
+        let length = file.metadata().map_err(io(path, "reading"))?.len();
+        // SAFETY: the file is ours: it is written under another name and renamed, never changed.
+        let map = match length {
+            0 => None,
+            _ => Some(unsafe { Mmap::map(&file) }.map_err(io(path, "mapping"))?),
+        };
+        Ok(Self { map })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.map.as_ref().map_or(0, |map| map.len() / 4)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Some of them; what lies beyond the last is left out.
+    pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = u32> + '_ {
+        let bytes = self.map.as_deref().unwrap_or(&[]);
+        let (all, _) = bytes.as_chunks::<4>();
+        let (start, end) = (range.start.min(all.len()), range.end.min(all.len()));
+        all[start..end.max(start)].iter().map(|&bytes| u32::from_le_bytes(bytes))
+    }
+}
+
+/// The files of `texts`, in the order given, those of a folder by name.
+fn files(texts: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in texts {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path).map_err(io(path, "listing"))?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let file = entry.map_err(io(path, "listing"))?.path();
+            if file.extension().is_some_and(|end| end == "txt" || end == "jsonl") {
+                found.push(file);
+            }
+        }
+        found.sort();
+        files.extend(found);
+    }
+    match files.is_empty() {
+        true => Err(Error::NoFile(format!("a .txt or .jsonl file in {texts:?}"))),
+        false => Ok(files),
+    }
+}
+
+fn write(
+    files: &[PathBuf],
+    tokenizer: &Tokenizer,
+    folder: &Path,
+    path: &Path,
+    progress: &dyn Fn(u64),
+) -> Result<()> {
+    let partial = tempfile::NamedTempFile::new_in(folder).map_err(io(folder, "creating a file"))?;
+    let mut to = BufWriter::new(partial);
+    for file in files {
+        let mut reader = BufReader::new(File::open(file).map_err(io(file, "opening"))?);
+        let json = file.extension().is_some_and(|end| end == "jsonl");
+        loop {
+            let texts = pieces(&mut reader, json, file)?;
+            if texts.is_empty() {
+                break;
+            }
+            let tokens: Vec<Vec<u32>> = texts
+                .par_iter()
+                .map(|text| tokenizer.encode(text))
+                .collect::<c3_nn::Result<_>>()?;
+            for token in tokens.iter().flatten() {
+                to.write_all(&token.to_le_bytes()).map_err(io(path, "writing"))?;
+            }
+            progress(texts.iter().map(|text| text.len() as u64).sum());
+        }
+    }
+    let partial = to.into_inner().map_err(|e| io(path, "writing")(e.into_error()))?;
+    partial.as_file().sync_all().map_err(io(path, "writing"))?;
+    partial.persist(path).map_err(|e| io(path, "renaming to")(e.error))?;
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Line {
+    text: String,
+}
+
+/// Some texts from where the reader stands: as many as all threads have to do. Empty at the end.
+fn pieces(reader: &mut impl BufRead, json: bool, file: &Path) -> Result<Vec<String>> {
+    let mut texts = vec![String::new()];
+    let mut line = String::new();
+    for _ in 0..rayon::current_num_threads() * 4 {
+        let mut piece = String::new();
+        while piece.len() < PIECE {
+            line.clear();
+            if reader.read_line(&mut line).map_err(io(file, "reading as UTF-8"))? == 0 {
+                break;
+            }
+            if json && !line.trim().is_empty() {
+                let parsed: Line = serde_json::from_str(&line).map_err(|error| {
+                    let reason = format!("a line is no JSON object with a text: {error}");
+                    Error::Syntax { path: file.into(), reason }
+                })?;
+                piece.push_str(&parsed.text);
+                piece.push('\n');
+            } else if !json {
+                piece.push_str(&line);
+            }
+        }
+        texts.push(piece);
+    }
+    texts.retain(|text| !text.is_empty());
+    Ok(texts)
+}

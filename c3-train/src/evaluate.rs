@@ -1,0 +1,88 @@
+//! How well the model does on text that it isn't trained on.
+
+use c3_core::{Compression, DecodeEvent, DecodeRequest, Decoder, EncodeRequest, Encoder};
+use c3_decoder::C3Decoder;
+use c3_encoder::{Bank, C3Encoder};
+use c3_nn::PromptIds;
+use serde::Serialize;
+
+use crate::forward::{Batch, loss};
+use crate::{Result, Tokens};
+
+/// How well the model does at one ratio.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Text tokens for each latent token.
+    pub ratio: u32,
+    /// Segments, each as long as the longest that is trained on.
+    pub segments: usize,
+    /// Mean cross entropy of their tokens, in nats, each given all before it. A diagnostic alone.
+    pub loss: f64,
+    /// Mean char similarity of what greedy decoding returns, on its own:
+    /// `1 − Levenshtein / longer length`.
+    pub similarity: f64,
+    /// Share of the segments that come back exactly.
+    pub exact: f64,
+}
+
+/// Evaluates some segments of `text`, evenly spread over it.
+pub(crate) fn evaluate(
+    encoder: &C3Encoder,
+    decoder: &C3Decoder,
+    prompt: &PromptIds,
+    text: &Tokens,
+    [segments, tokens]: [usize; 2],
+    ratio: u32,
+) -> Result<Evaluation> {
+    let bank = Bank::choose(encoder.config(), Compression::Ratio(ratio))?;
+    let places = (text.len() / tokens).max(1);
+    let segments = segments.min(places);
+    let start = |i: usize| i * places / segments.max(1) * tokens;
+    let ids: Vec<u32> =
+        (0..segments).flat_map(|i| text.range(start(i)..start(i) + tokens)).collect();
+    let of_text = loss(encoder, decoder, prompt, &Batch { ids: &ids, tokens, bank })?;
+    let (mut similarity, mut exact) = (0.0, 0);
+    for ids in ids.chunks(tokens) {
+        let source = spelled(encoder, ids);
+        let returned = round_trip(encoder, decoder, &source, ratio)?;
+        exact += usize::from(source == returned);
+        similarity += char_similarity(&source, &returned);
+    }
+    let count = segments.max(1) as f64;
+    Ok(Evaluation {
+        ratio,
+        segments,
+        loss: f64::from(of_text.to_scalar::<f32>()?),
+        similarity: similarity / count,
+        exact: exact as f64 / count,
+    })
+}
+
+/// The text of some tokens; a character that they cut in two is replaced.
+fn spelled(encoder: &C3Encoder, ids: &[u32]) -> String {
+    let bytes: Vec<u8> = ids
+        .iter()
+        .filter_map(|&id| encoder.tokenizer().token_bytes(id))
+        .flatten()
+        .copied()
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn round_trip(encoder: &C3Encoder, decoder: &C3Decoder, text: &str, ratio: u32) -> Result<String> {
+    let request =
+        EncodeRequest { compression: Compression::Ratio(ratio), ..EncodeRequest::default() };
+    let context = encoder.encode(text, &request)?;
+    let mut returned = String::new();
+    decoder.decode(&context, &DecodeRequest::default(), &mut |event| {
+        if let DecodeEvent::Text { text, .. } = event {
+            returned.push_str(text);
+        }
+        std::ops::ControlFlow::Continue(())
+    })?;
+    Ok(returned)
+}
+
+fn char_similarity(a: &str, b: &str) -> f64 {
+    rapidfuzz::distance::levenshtein::normalized_similarity(a.chars(), b.chars())
+}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod config;
+mod data;
+mod error;
+mod evaluate;
+mod export;
+mod forward;
+mod init;
+mod optimizer;
+mod sampler;
+mod schedule;
+mod state;
+mod trainer;
+
+pub use config::{Config, Data, From, Optimizer as OptimizerConfig, Run, Shape, Stage};
+pub use data::Tokens;
+pub use error::{Error, Result};
+pub use evaluate::Evaluation;
+pub use forward::{Batch, loss};
+pub use optimizer::Optimizer;
+pub use trainer::{Event, Finished, Trainer};

@@ -1,0 +1,230 @@
+//! Whole runs of a very small model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use c3_train::{
+    Config, Data, Error, Event, Finished, From, OptimizerConfig, Run, Shape, Stage, Trainer,
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn config(steps: u64) -> Config {
+    let text = root().join("fixtures/moby-dick.txt");
+    Config {
+        seed: 3,
+        from: From::Scratch(Shape {
+            tokenizer: root().join("models/c3-tiny/tokenizer.json"),
+            layers: 1,
+            hidden: 32,
+            heads: 2,
+            feed_forward: 48,
+            segment_tokens: 32,
+            banks: BTreeMap::from([(4, 8), (8, 4)]),
+            default_ratio: 8,
+        }),
+        data: Data { train: vec![text.clone()], valid: vec![text], shuffled: 0.25 },
+        stages: vec![Stage { steps, lengths: vec![8, 16], ratios: vec![4, 8], tokens: 128 }],
+        optimizer: OptimizerConfig {
+            warm_up: 2,
+            average: 0.9,
+            weight_decay: 0.01,
+            ..OptimizerConfig::default()
+        },
+        run: Run { evaluate_steps: 1000, evaluate_segments: 2, micro_tokens: 64, ..Run::default() },
+    }
+}
+
+fn losses(trainer: &mut Trainer, most: usize) -> (Vec<f64>, Finished) {
+    let mut losses = Vec::new();
+    let finished = trainer
+        .run(&mut |event| {
+            if let Event::Step { loss, .. } = event {
+                losses.push(*loss);
+            }
+            losses.len() < most
+        })
+        .unwrap();
+    (losses, finished)
+}
+
+fn bytes(folder: &Path) -> Vec<Vec<u8>> {
+    let files = ["model.safetensors", "llm1/model.safetensors", "config.json"];
+    files.map(|file| std::fs::read(folder.join(file)).unwrap()).to_vec()
+}
+
+#[test]
+fn a_run_that_is_stopped_goes_on_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(7);
+    let whole = folder.path().join("whole");
+    let mut trainer = Trainer::open(&config, &whole, &|_| {}).unwrap();
+    let (expected, finished) = losses(&mut trainer, usize::MAX);
+    assert_eq!((expected.len(), finished), (7, Finished::Done));
+
+    let parts = folder.path().join("parts");
+    let mut found = Vec::new();
+    for most in [3, 1, usize::MAX] {
+        let mut trainer = Trainer::open(&config, &parts, &|_| {}).unwrap();
+        assert_eq!(trainer.step(), found.len() as u64);
+        found.extend(losses(&mut trainer, most).0);
+    }
+    assert_eq!(found, expected);
+    assert_eq!(bytes(&parts.join("model")), bytes(&whole.join("model")));
+    // A checkpoint that was being written when its run was killed is passed over.
+    std::fs::create_dir(parts.join("step-000000099.partial")).unwrap();
+    let mut trainer = Trainer::open(&config, &parts, &|_| {}).unwrap();
+    assert_eq!(losses(&mut trainer, usize::MAX), (vec![], Finished::Done));
+    assert_eq!(bytes(&parts.join("model")), bytes(&whole.join("model")));
+}
+
+#[test]
+fn it_learns_and_its_model_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(60);
+    config.data.shuffled = 0.0;
+    config.stages[0].lengths = vec![8];
+    config.run.evaluate_steps = 60;
+    let mut trainer = Trainer::open(&config, folder.path(), &|_| {}).unwrap();
+    let mut evaluated = Vec::new();
+    let mut losses = Vec::new();
+    let finished = trainer.run(&mut |event| {
+        match event {
+            Event::Step { loss, .. } => losses.push(*loss),
+            Event::Evaluated { ratios, .. } => evaluated.clone_from(ratios),
+            _ => {}
+        }
+        true
+    });
+    assert_eq!(finished.unwrap(), Finished::Done);
+    let (first, last) = (losses[0], losses[losses.len() - 1]);
+    assert!((first - 8192f64.ln()).abs() < 0.2, "random weights know nothing: {first}");
+    assert!(last < 0.7 * first, "{first} to {last}");
+    assert_eq!(evaluated.iter().map(|e| e.ratio).collect::<Vec<_>>(), [4, 8]);
+    assert!(evaluated.iter().all(|e| e.loss < 0.8 * first && e.segments == 2), "{evaluated:?}");
+
+    let model = c3_nn::Checkpoint::open(&folder.path().join("model")).unwrap();
+    let encoder = c3_encoder::C3Encoder::load(&model, &c3_nn::LoadOptions::default()).unwrap();
+    let ids = encoder.tokenizer().encode("Call me Ishmael. Some years ago").unwrap();
+    let bank = c3_encoder::Bank::choose(model.config(), c3_core::Compression::Default).unwrap();
+    let latents = encoder.latents(&[&ids[..8]], &bank).unwrap();
+    assert_eq!(latents[0].dims(), [1, 32]);
+    // Its default bank is the one of that ratio, trained.
+    let of_ratio =
+        c3_encoder::Bank::choose(model.config(), c3_core::Compression::Ratio(8)).unwrap();
+    let same = encoder.latents(&[&ids[..8]], &of_ratio).unwrap();
+    assert_eq!(latents[0].to_vec2::<f32>().unwrap(), same[0].to_vec2::<f32>().unwrap());
+
+    // And one may begin with it.
+    let mut more = config.clone();
+    more.from = From::Checkpoint(folder.path().join("model"));
+    more.stages[0].steps = 1;
+    let next = folder.path().join("next");
+    let mut trainer = Trainer::open(&more, &next, &|_| {}).unwrap();
+    let (losses, _) = self::losses(&mut trainer, usize::MAX);
+    assert!(losses[0] < 0.8 * first, "{losses:?}");
+}
+
+#[test]
+fn what_can_not_be_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |config: &Config, name: &str| {
+        let opened = Trainer::open(config, &folder.path().join(name), &|_| {});
+        opened.err().map_or_else(String::new, |error| error.to_string())
+    };
+    let good = config(2);
+    let mut empty = good.clone();
+    empty.data.valid = vec![folder.path().join("empty.txt")];
+    std::fs::write(folder.path().join("empty.txt"), "").unwrap();
+    let found = refusal(&empty, "a");
+    assert!(found.contains("data.valid has 0 tokens of text, expected at least 16"), "{found}");
+    let mut missing = good.clone();
+    missing.data.train = vec![folder.path().join("nothing.txt")];
+    let found = refusal(&missing, "b");
+    assert!(found.contains("nothing.txt: reading failed"), "{found}");
+    let mut long = good.clone();
+    long.stages[0].lengths = vec![33];
+    let found = refusal(&long, "c");
+    assert!(found.contains("stages.lengths: expected at most 32"), "{found}");
+    let mut bank = good.clone();
+    bank.stages[0].ratios = vec![5];
+    let found = refusal(&bank, "d");
+    assert!(found.contains('5') && found.contains("4, 8"), "{found}");
+    let mut tokenizer = good.clone();
+    if let From::Scratch(shape) = &mut tokenizer.from {
+        let path = folder.path().join("tokenizer.json");
+        let json = std::fs::read_to_string(&shape.tokenizer).unwrap();
+        std::fs::write(&path, json.replace("<imgpad>", "<nopad>")).unwrap();
+        shape.tokenizer = path;
+    }
+    let found = refusal(&tokenizer, "e");
+    assert!(found.contains("<imgpad>"), "{found}");
+
+    let same = folder.path().join("same");
+    losses(&mut Trainer::open(&good, &same, &|_| {}).unwrap(), 1);
+    let mut other = good.clone();
+    other.seed = 4;
+    let found = refusal(&other, "same");
+    assert!(found.contains("begun with another configuration (seed differs)"), "{found}");
+    let mut often = good.clone();
+    often.run.checkpoint_seconds = 1;
+    assert_eq!(refusal(&often, "same"), "");
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wild = config(40);
+    wild.optimizer.adam_rate = 1e30;
+    wild.optimizer.clip = 0.0;
+    wild.run.checkpoint_seconds = 0;
+    let mut trainer = Trainer::open(&wild, folder.path(), &|_| {}).unwrap();
+    let mut saved = 0;
+    let error = trainer
+        .run(&mut |event| {
+            if let Event::Saved { step } = event {
+                saved = *step;
+            }
+            true
+        })
+        .unwrap_err();
+    let Error::NotFinite { step, .. } = error else { panic!("{error}") };
+    assert!(saved > 0 && step == saved + 1, "{saved} {step}");
+    assert!(folder.path().join(format!("step-{saved:09}/model.safetensors")).exists());
+}
+
+#[test]
+fn a_configuration_says_what_is_wrong_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train.toml");
+    let written = r#"
+        [from]
+        checkpoint = "model"
+        [data]
+        train = ["a.txt"]
+        valid = ["/b"]
+        [[stages]]
+        steps = 1
+        lengths = [8]
+        ratios = [4]
+        tokens = 64
+    "#;
+    std::fs::write(&path, written).unwrap();
+    let read = Config::read(&path).unwrap();
+    assert_eq!(read.from, From::Checkpoint(folder.path().join("model")));
+    assert_eq!(read.data.train, [folder.path().join("a.txt")]);
+    assert_eq!(read.data.valid, [PathBuf::from("/b")]);
+    for (from, to, what) in [
+        ("steps = 1", "steps = 0", "expected at least one step"),
+        ("lengths = [8]", "lengths = []", "stages.lengths: expected lengths of at least 1"),
+        ("tokens = 64", "tokens = 64\nspeed = 3", "unknown field `speed`"),
+        ("[data]", "[data]\nshuffled = 1.5", "data.shuffled: expected a number from 0 to 1"),
+        ("ratios = [4]", "ratios = 4", "line 10"),
+    ] {
+        std::fs::write(&path, written.replace(from, to)).unwrap();
+        let found = Config::read(&path).unwrap_err().to_string();
+        assert!(found.contains(what), "{found}");
+    }
+}
