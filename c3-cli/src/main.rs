@@ -44,6 +44,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Models(args) => args.check().run(&context),
         Command::Pull(args) => pull::run(&args, &context),
         Command::Doctor(args) => args.check().run(&context),
+        Command::Train(args) => args.check().run(&context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -9,6 +9,7 @@ mod model;
 mod parse;
 mod roundtrip;
 mod simple;
+mod train;
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -17,6 +18,7 @@ pub use decompress::DecompressArgs;
 pub use doctor::DoctorArgs;
 pub use roundtrip::RoundtripArgs;
 pub use simple::{CompletionsArgs, InspectArgs, ManArgs, ModelsArgs, PullArgs};
+pub use train::TrainArgs;
 
 /// Text to latent tokens and back: Context Cascade Compression.
 ///
@@ -75,6 +77,7 @@ pub enum Command {
     Models(ModelsArgs),
     Pull(PullArgs),
     Doctor(DoctorArgs),
+    Train(TrainArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

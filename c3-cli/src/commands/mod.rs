@@ -9,6 +9,7 @@ pub mod man;
 pub mod models;
 pub mod pull;
 pub mod roundtrip;
+pub mod train;
 
 mod comparison;
 mod decoding;
