@@ -5,12 +5,12 @@ use std::sync::OnceLock;
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::linear::product;
+use crate::linear::Arithmetic;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd, exp2};
 use crate::transpose::transposed;
-use crate::{Error, Level, check};
+use crate::{Activations, Error, Level, check};
 
 const OP: &str = "cross_entropy";
 
@@ -21,22 +21,30 @@ const LOGITS: usize = 1 << 22;
 ///
 /// `x` is f32 `[rows, k]`, `w` f32 `[n, k]`, both contiguous; there is a target below `n` for each
 /// row. The result is a scalar. Logits are computed for some rows at a time; where a gradient may be
-/// asked for, theirs are made from them at once, so that they are computed a single time.
+/// asked for, theirs are made from them at once, so that they are computed a single time. With
+/// [`Activations::Bf16`], products round their operands to bf16 where that is faster.
 ///
 /// # Errors
 /// If shapes, dtypes or strides are not as above, there are no rows, or the tensors are not on the
 /// CPU.
-pub fn cross_entropy(x: &Tensor, w: &Tensor, targets: &[u32]) -> candle_core::Result<Tensor> {
+pub fn cross_entropy(
+    x: &Tensor,
+    w: &Tensor,
+    targets: &[u32],
+    activations: Activations,
+) -> candle_core::Result<Tensor> {
     check::dtype(OP, "x", x, "F32", &[DType::F32])?;
     check::dtype(OP, "w", w, "F32", &[DType::F32])?;
     let trained = x.track_op() || w.track_op();
-    let op = Op { targets: targets.to_vec(), trained, gradients: OnceLock::new() };
+    let arithmetic = Arithmetic::detect(activations);
+    let op = Op { targets: targets.to_vec(), trained, arithmetic, gradients: OnceLock::new() };
     x.apply_op2(w, op)
 }
 
 struct Op {
     targets: Vec<u32>,
     trained: bool,
+    arithmetic: Arithmetic,
     /// Of x and w, where the result's is 1.
     gradients: OnceLock<[Vec<f32>; 2]>,
 }
@@ -79,7 +87,7 @@ impl CustomOp2 for Op {
         for (x, targets) in x.chunks(step * k.max(1)).zip(self.targets.chunks(step)) {
             let part = targets.len();
             // SAFETY: the level is there, and slices have the sizes of their shapes.
-            let mut logits = unsafe { product(level, x, w, None, [part, n, k]) };
+            let mut logits = unsafe { self.arithmetic.product(x, w, None, [part, n, k])? };
             let losses: Vec<f64> = (logits.par_chunks_mut(n).zip(targets))
                 .map(|(logits, &target)| {
                     // SAFETY: as above.
@@ -90,9 +98,10 @@ impl CustomOp2 for Op {
             if self.trained {
                 // SAFETY: as above.
                 unsafe {
-                    dx.extend(product(level, &logits, &turned, None, [part, k, n]));
+                    let of_x = self.arithmetic.product(&logits, &turned, None, [part, k, n])?;
+                    dx.extend(of_x);
                     let (logits, x) = (transposed(&logits, part, n), transposed(x, part, k));
-                    let of_part = product(level, &logits, &x, None, [n, k, part]);
+                    let of_part = self.arithmetic.product(&logits, &x, None, [n, k, part])?;
                     dw.par_iter_mut().zip(of_part).for_each(|(sum, part)| *sum += part);
                 }
             }

@@ -24,7 +24,7 @@ pub use attention::{Attention, attention, attention_with};
 pub use cross_entropy::cross_entropy;
 pub use error::{Error, Result};
 pub use level::Level;
-pub use linear::{linear, linear_with};
+pub use linear::{linear, linear_with, trained_linear};
 pub use packed::{Activations, PackedMatrix, Unit};
 pub use quantized::{BlockType, Blocks, quantized_linear, quantized_linear_with};
 pub use rms_norm::rms_norm;

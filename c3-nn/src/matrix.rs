@@ -19,6 +19,8 @@ enum Kept {
     Packed(PackedMatrix, Activations),
     /// In blocks of fewer bits, on the CPU.
     Quantized(Blocks),
+    /// A variable, f32 on the CPU, and what its products round.
+    Trained(Tensor, Activations),
 }
 
 static CPU: Device = Device::Cpu;
@@ -42,11 +44,17 @@ impl Matrix {
     }
 
     /// The weights, where they are kept row by row as floats.
-    pub(crate) fn plain(&self) -> Option<&Tensor> {
+    pub(crate) fn plain(&self) -> Option<(&Tensor, Activations)> {
         match &self.0 {
-            Kept::Plain(weight) => Some(weight),
+            Kept::Plain(weight) => Some((weight, Activations::F32)),
+            Kept::Trained(weight, activations) => Some((weight, *activations)),
             Kept::Packed(..) | Kept::Quantized(_) => None,
         }
+    }
+
+    /// Weights that are trained, f32 on the CPU.
+    pub(crate) fn trained(weight: Tensor, activations: Activations) -> Self {
+        Self(Kept::Trained(weight, activations))
     }
 
     /// What its inputs are rounded to before they are multiplied; quantised matrices aside, which
@@ -54,7 +62,7 @@ impl Matrix {
     pub(crate) fn activations(&self) -> Activations {
         match &self.0 {
             Kept::Packed(_, activations) => *activations,
-            Kept::Plain(_) | Kept::Quantized(_) => Activations::F32,
+            Kept::Plain(_) | Kept::Trained(..) | Kept::Quantized(_) => Activations::F32,
         }
     }
 
@@ -65,7 +73,7 @@ impl Matrix {
             .iter()
             .filter_map(|matrix| match &matrix.0 {
                 Kept::Plain(weight) => Some(weight),
-                Kept::Packed(..) | Kept::Quantized(_) => None,
+                Kept::Packed(..) | Kept::Quantized(_) | Kept::Trained(..) => None,
             })
             .collect();
         let alike = plain.windows(2).all(|pair| pair[0].dtype() == pair[1].dtype());
@@ -100,6 +108,10 @@ impl Matrix {
                 let weight = weight.narrow(0, columns.start, columns.len())?;
                 Ok(c3_kernels::linear(x, &weight, bias)?)
             }
+            Kept::Trained(weight, activations) => {
+                let weight = weight.narrow(0, columns.start, columns.len())?;
+                Ok(c3_kernels::trained_linear(x, &weight, bias, *activations)?)
+            }
             Kept::Packed(weight, activations) => {
                 let unit = Unit::detect(*activations);
                 Ok(weight.columns_with(unit, x, columns, bias, *activations)?)
@@ -118,7 +130,7 @@ impl Matrix {
     pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
         let [rows, width] = self.dims();
         match &self.0 {
-            Kept::Plain(weight) => {
+            Kept::Plain(weight) | Kept::Trained(weight, _) => {
                 let dtype = if weight.device().is_cpu() { DType::F32 } else { weight.dtype() };
                 if ids.is_empty() {
                     return Ok(Tensor::zeros((0, width), dtype, weight.device())?);
@@ -150,7 +162,7 @@ impl Matrix {
     /// `[out, in]`
     pub fn dims(&self) -> [usize; 2] {
         match &self.0 {
-            Kept::Plain(weight) => [weight.dims()[0], weight.dims()[1]],
+            Kept::Plain(weight) | Kept::Trained(weight, _) => [weight.dims()[0], weight.dims()[1]],
             Kept::Packed(weight, _) => weight.dims(),
             Kept::Quantized(weight) => weight.dims(),
         }
@@ -159,7 +171,7 @@ impl Matrix {
     /// Bytes of memory that it takes.
     pub fn byte_count(&self) -> u64 {
         match &self.0 {
-            Kept::Plain(weight) => crate::qwen2::byte_count(weight),
+            Kept::Plain(weight) | Kept::Trained(weight, _) => crate::qwen2::byte_count(weight),
             Kept::Packed(weight, _) => weight.bytes() as u64,
             Kept::Quantized(weight) => weight.bytes().len() as u64,
         }
@@ -168,7 +180,7 @@ impl Matrix {
     /// Where it computes.
     pub fn device(&self) -> &Device {
         match &self.0 {
-            Kept::Plain(weight) => weight.device(),
+            Kept::Plain(weight) | Kept::Trained(weight, _) => weight.device(),
             Kept::Packed(..) | Kept::Quantized(_) => &CPU,
         }
     }

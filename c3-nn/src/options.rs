@@ -68,7 +68,7 @@ pub struct LoadOptions {
     /// Whether what bf16 matrices are multiplied with is rounded to bf16 too.
     pub activations: Activations,
     /// Where the model is trained: its tensors are variables of these parameters, in f32 on the CPU,
-    /// whatever else is said here.
+    /// whatever `device` and `dtype` say; `activations` rounds products, backward too.
     pub parameters: Option<Parameters>,
 }
 

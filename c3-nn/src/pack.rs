@@ -29,7 +29,7 @@ impl Weights {
                 Ok((weight, bias.transpose()?))
             };
             let trained = parts.iter().map(part).collect::<Result<Vec<_>>>()?;
-            return Ok(Stacked::trained(trained, &outs));
+            return Ok(Stacked::trained(trained, options.activations, &outs));
         }
         let names: Vec<(String, usize)> =
             parts.iter().map(|(name, out)| (format!("{name}.weight"), *out)).collect();

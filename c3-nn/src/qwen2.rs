@@ -409,12 +409,12 @@ impl Qwen2 {
     /// Where the model was loaded without its head, or its weights are kept in another way.
     pub fn loss(&self, hidden: &Tensor, targets: &[u32]) -> Result<Tensor> {
         let head = self.lm_head.as_ref().ok_or(Error::NoHead)?;
-        let weight = head.plain().ok_or_else(|| Error::Shape {
+        let (weight, activations) = head.plain().ok_or_else(|| Error::Shape {
             what: "a head that is trained",
             expected: "f32 weights, row by row".into(),
             found: "packed or quantised ones".into(),
         })?;
-        Ok(c3_kernels::cross_entropy(hidden, weight, targets)?)
+        Ok(c3_kernels::cross_entropy(hidden, weight, targets, activations)?)
     }
 
     /// Logits of some tokens alone: `[.., hidden]` → `[.., tokens.len()]`.

@@ -15,18 +15,24 @@ pub(crate) struct Stacked {
     /// In place of both where the model is trained: each part's weights and bias, joined for each
     /// pass, since they change.
     trained: Vec<(Tensor, Option<Tensor>)>,
-    ends: Vec<usize>, // where each part ends in the columns of all
+    rounded: Activations, // by the trained layers' products
+    ends: Vec<usize>,     // where each part ends in the columns of all
 }
 
 impl Stacked {
     /// `matrices` is one for all parts or one for each; `outs` are the parts' widths.
     pub fn new(matrices: Vec<Matrix>, bias: Option<Tensor>, outs: &[usize]) -> Self {
-        Self { matrices, bias, trained: Vec::new(), ends: ends(outs) }
+        let rounded = Activations::F32;
+        Self { matrices, bias, trained: Vec::new(), rounded, ends: ends(outs) }
     }
 
-    /// Layers that are trained: each part's weights and bias.
-    pub fn trained(trained: Vec<(Tensor, Option<Tensor>)>, outs: &[usize]) -> Self {
-        Self { matrices: Vec::new(), bias: None, trained, ends: ends(outs) }
+    /// Layers that are trained: each part's weights and bias; what their products round.
+    pub fn trained(
+        trained: Vec<(Tensor, Option<Tensor>)>,
+        rounded: Activations,
+        outs: &[usize],
+    ) -> Self {
+        Self { matrices: Vec::new(), bias: None, trained, rounded, ends: ends(outs) }
     }
 
     /// Bytes of memory that it takes.
@@ -53,7 +59,9 @@ impl Stacked {
             let weights: Vec<&Tensor> = parts.iter().map(|(weight, _)| weight).collect();
             let biases: Vec<&Tensor> = parts.iter().filter_map(|(_, bias)| bias.as_ref()).collect();
             let bias = (!biases.is_empty()).then(|| Tensor::cat(&biases, 0)).transpose()?;
-            return Ok(c3_kernels::linear(x, &Tensor::cat(&weights, 0)?, bias.as_ref())?);
+            let weights = Tensor::cat(&weights, 0)?;
+            let bias = bias.as_ref();
+            return Ok(c3_kernels::trained_linear(x, &weights, bias, self.rounded)?);
         }
         let start = |part: usize| part.checked_sub(1).map_or(0, |before| self.ends[before]);
         let columns = start(parts.start)..start(parts.end);

@@ -201,7 +201,10 @@ impl Weights {
     /// [`Error::MissingTensor`], [`Error::TensorShape`], [`Error::TensorDtype`].
     pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
         match &options.parameters {
-            Some(parameters) => Ok(self.parameter(name, shape, parameters)?.into()),
+            Some(parameters) => {
+                let weight = self.parameter(name, shape, parameters)?;
+                Ok(Matrix::trained(weight, options.activations))
+            }
             None => self.stored(name, shape)?.matrix(options),
         }
     }

@@ -137,6 +137,8 @@ pub struct Optimizer {
     pub warm_up: u64,
     /// Share of all steps, at the end, over which they fall to zero.
     pub decay: f64,
+    /// Whether products round their operands to bf16 where the processor multiplies that faster.
+    pub bf16: bool,
     /// Decay of the average of the weights that is evaluated and exported; 0 takes the last weights.
     pub average: f64,
 }
@@ -152,6 +154,7 @@ impl Default for Optimizer {
             clip: 1.0,
             warm_up: 50,
             decay: 0.3,
+            bf16: true,
             average: 0.0,
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use c3_core::Compression;
 use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder};
-use c3_nn::{Checkpoint, LoadOptions, Parameters, PromptIds};
+use c3_nn::{Activations, Checkpoint, LoadOptions, Parameters, PromptIds};
 use serde::Serialize;
 
 use crate::error::io;
@@ -102,8 +102,14 @@ impl Trainer {
         };
         let checkpoint = Checkpoint::open(&base)?;
         let parameters = Parameters::new();
-        let options =
-            LoadOptions { parameters: Some(parameters.clone()), ..LoadOptions::default() };
+        let options = LoadOptions {
+            parameters: Some(parameters.clone()),
+            activations: match config.optimizer.bf16 {
+                true => Activations::Bf16,
+                false => Activations::F32,
+            },
+            ..LoadOptions::default()
+        };
         let encoder = C3Encoder::load(&checkpoint, &options)?;
         let decoder = C3Decoder::load(&checkpoint, &options)?;
         let prompt = checkpoint.config().prompt.ids(checkpoint.tokenizer(), None)?;

@@ -3,10 +3,10 @@
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
+use super::arithmetic::Arithmetic;
 use super::op::OP;
-use super::product;
+use crate::check;
 use crate::transpose::transposed;
-use crate::{Level, check};
 
 /// Columns that a task sums.
 const SUM_COLUMNS: usize = 64;
@@ -15,7 +15,7 @@ const SUM_COLUMNS: usize = 64;
 ///
 /// `x` is `[.., k]`, `w` `[n, k]`, `grad` `[.., n]`, all f32.
 pub(super) fn gradients(
-    level: Level,
+    arithmetic: Arithmetic,
     x: &Tensor,
     w: &Tensor,
     grad: &Tensor,
@@ -28,11 +28,12 @@ pub(super) fn gradients(
     let rows = if n == 0 { x.elem_count() / k.max(1) } else { rows };
     let values = |tensor: &Tensor| tensor.contiguous()?.flatten_all()?.to_vec1::<f32>();
     let (of_x, of_w, of_grad) = (values(x)?, values(w)?, values(grad)?);
-    // SAFETY: the caller has checked the level; slices have the sizes of their shapes.
+    // SAFETY: the machine has the arithmetic; slices have the sizes of their shapes.
     let (dx, dw) = unsafe {
-        let dx = product(level, &of_grad, &transposed(&of_w, n, k), None, [rows, k, n]);
+        let turned = transposed(&of_w, n, k);
+        let dx = arithmetic.product(&of_grad, &turned, None, [rows, k, n])?;
         let (grad, x) = (transposed(&of_grad, rows, n), transposed(&of_x, rows, k));
-        (dx, product(level, &grad, &x, None, [n, k, rows]))
+        (dx, arithmetic.product(&grad, &x, None, [n, k, rows])?)
     };
     let bias = with_bias.then(|| Tensor::from_vec(column_sums(&of_grad, n), n, &Device::Cpu));
     Ok((

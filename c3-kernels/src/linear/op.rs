@@ -5,6 +5,7 @@ use candle_core::{
     CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, MetalStorage, Shape, Tensor,
 };
 
+use super::arithmetic::Arithmetic;
 use super::gradient::gradients;
 use super::product;
 use crate::error::result_size;
@@ -121,7 +122,7 @@ impl CustomOp2 for Op {
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let (x, w, _) = gradients(self.level, x, w, grad, false)?;
+        let (x, w, _) = gradients(Arithmetic::Whole(self.level), x, w, grad, false)?;
         Ok((Some(x), Some(w)))
     }
 
@@ -171,7 +172,7 @@ impl CustomOp3 for Op {
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (x, w, bias) = gradients(self.level, x, w, grad, true)?;
+        let (x, w, bias) = gradients(Arithmetic::Whole(self.level), x, w, grad, true)?;
         Ok((Some(x), Some(w), bias))
     }
 

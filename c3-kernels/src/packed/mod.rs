@@ -20,6 +20,7 @@ mod amx;
 mod block;
 mod buffer;
 mod dot;
+mod once;
 mod op;
 mod pack;
 mod product;
@@ -27,6 +28,7 @@ mod product;
 mod tests;
 mod unit;
 
+pub(crate) use once::rounded_product;
 pub use pack::PackedMatrix;
 pub use unit::{Activations, Unit};
 
