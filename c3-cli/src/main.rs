@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod allocator;
 mod args;
 mod builtin;
 mod commands;
@@ -29,6 +30,7 @@ use commands::{Context, completions, man, pull};
 use report::Outcome;
 
 fn main() -> ExitCode {
+    allocator::keep_memory();
     let cli = Cli::parse();
     style::choose(cli.global.color);
     report::exit_code(interrupt::install().and_then(|()| run(cli)))

@@ -1,0 +1,20 @@
+//! What the C library does with memory that is freed.
+
+/// Keeps freed memory for the next allocation. By default glibc gives large pieces back to the system
+/// at once, which then clears each page of the next one: a pass through a model makes and frees
+/// hundreds of megabytes. Training steps took 1.4 times as long.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn keep_memory() {
+    // Beyond a gigabyte an allocation is weights, which stay.
+    const LARGE: i32 = 1 << 30;
+    // SAFETY: they only set parameters, and no other thread runs yet. Where the library refuses one,
+    // nothing is lost but time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
+
+/// Other systems' libraries decide for themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn keep_memory() {}
