@@ -161,6 +161,28 @@ pub enum Error {
         /// What the start must be a multiple of.
         step: usize,
     },
+    /// The device has no kernel for heads of this width.
+    #[error("{op}: on CUDA a head must have one of {supported:?} values, found {found}")]
+    HeadDim {
+        /// The operation.
+        op: &'static str,
+        /// The width given.
+        found: usize,
+        /// The widths there are kernels for.
+        supported: &'static [usize],
+    },
+    /// A size is beyond what a launch of a kernel can count.
+    #[error("{op}: {name}: {found} is more than a CUDA kernel takes, {most}")]
+    LaunchSize {
+        /// The operation.
+        op: &'static str,
+        /// What there is too much of.
+        name: &'static str,
+        /// The size given.
+        found: usize,
+        /// The largest there can be.
+        most: usize,
+    },
     /// The tensor is on a device for which the operation isn't written.
     #[error("{op}: only the CPU is supported, found a tensor on {found}")]
     Device {

@@ -5,6 +5,7 @@ mod arg_max;
 pub mod attention;
 mod check;
 mod cpu;
+pub mod cuda;
 mod error;
 mod level;
 pub mod linear;
