@@ -183,8 +183,33 @@ pub enum Error {
         /// The largest there can be.
         most: usize,
     },
+    /// The device is too old for the kernels.
+    #[error(
+        "{op}: the CUDA device has compute capability {}.{}, kernels need {}.{} or above",
+        found.0, found.1, least.0, least.1
+    )]
+    Architecture {
+        /// The operation.
+        op: &'static str,
+        /// The device's compute capability.
+        found: (i32, i32),
+        /// The least there must be.
+        least: (i32, i32),
+    },
+    /// The driver refused a kernel.
+    #[error("kernel {kernel} on {grid:?} blocks with {shared} bytes of shared memory: {reason}")]
+    CudaLaunch {
+        /// The kernel.
+        kernel: String,
+        /// Blocks of the launch.
+        grid: [u32; 3],
+        /// Dynamic shared memory of a block, in bytes.
+        shared: u32,
+        /// What the driver said.
+        reason: String,
+    },
     /// The tensor is on a device for which the operation isn't written.
-    #[error("{op}: only the CPU is supported, found a tensor on {found}")]
+    #[error("{op}: not supported for a tensor on {found}")]
     Device {
         /// The operation.
         op: &'static str,

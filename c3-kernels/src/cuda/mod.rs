@@ -5,10 +5,26 @@
 //! is the same for the driver and for an emulator, so that tests need no GPU.
 
 mod attention;
+#[cfg(not(feature = "cuda"))]
+mod disabled;
+#[cfg(feature = "cuda")]
+mod driver;
 mod elementwise;
+#[cfg(feature = "cuda")]
+mod enabled;
 mod launch;
 mod limits;
 
 pub use attention::{AttentionPlan, AttentionViews, HEAD_DIMS, combine};
 pub use elementwise::{arg_max, rope, swiglu, value_and_place};
 pub use launch::{Argument, Buffer, Launch, Module};
+
+#[cfg(not(feature = "cuda"))]
+use disabled as operations;
+#[cfg(feature = "cuda")]
+use enabled as operations;
+
+pub(crate) use operations::{
+    DTYPES, arg_max as arg_max_on_device, attention as attention_on_device, rope as rope_on_device,
+    swiglu as swiglu_on_device,
+};
