@@ -161,7 +161,7 @@ unsafe fn alloc<T: CudaDType + DeviceRepr>(
     device: &CudaDevice,
     len: usize,
 ) -> candle_core::Result<CudaStorage> {
-    // SAFETY: passed on to the caller.
-    let slice = unsafe { device.alloc::<T>(len)? };
+    // SAFETY: passed on to the caller. (Drivers may refuse to allocate nothing.)
+    let slice = unsafe { device.alloc::<T>(len.max(1))? };
     Ok(CudaStorage::wrap_cuda_slice(slice, device.clone()))
 }

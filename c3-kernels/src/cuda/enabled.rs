@@ -20,35 +20,39 @@ pub(crate) fn attention(
     let device = q.0.device();
     let multiprocessors = multiprocessors("attention", device)?;
     let stream = device.cuda_stream();
-    let first: Vec<i32> = options.first_key.iter().map(|&key| key as i32).collect();
-    let first = device.clone_htod(&first)?;
+    let dtype = q.0.dtype();
+    // Declared before what borrows them.
+    let (first_key, mut out, mut values, mut log_sum_exp);
     let mut addresses = Addresses::new(&stream);
-    addresses.read(Buffer::FirstKey, &first);
     let mut aligned = true;
     for (buffer, (storage, layout)) in [(Buffer::X, q), (Buffer::K, k), (Buffer::V, v)] {
         aligned &= addresses.tensor(buffer, storage, layout)?;
     }
-    let strides = |layout: &Layout| [0, 1, 2].map(|i| layout.stride()[i]);
-    let dtype = q.0.dtype();
-    let [q_strides, k_strides, v_strides] = [q, k, v].map(|(_, layout)| strides(layout));
-    let views = AttentionViews { dtype, q: q_strides, k: k_strides, v: v_strides, aligned };
+    let [q, k, v] = [q, k, v].map(|(_, layout)| [0, 1, 2].map(|i| layout.stride()[i]));
+    let views = AttentionViews { dtype, q, k, v, aligned };
     let plan = AttentionPlan::new(shape, options, &views, multiprocessors, false)?;
 
-    let parts = if plan.splits > 1 { plan.splits * plan.rows } else { 0 };
+    if !options.first_key.is_empty() {
+        let keys: Vec<i32> = options.first_key.iter().map(|&key| key as i32).collect();
+        first_key = device.clone_htod(&keys)?;
+        addresses.read(Buffer::FirstKey, &first_key);
+    }
     // SAFETY: the launches write all of the result and of the parts, of the plan's sizes.
     unsafe {
-        let mut out = uninitialised(device, dtype, plan.rows * shape.head_dim)?;
-        let mut values = device.alloc::<f32>(parts * shape.head_dim)?;
-        let mut log_sum_exp = device.alloc::<f32>(parts)?;
+        out = uninitialised(device, dtype, plan.rows * shape.head_dim)?;
         addresses.result(&mut out)?;
-        addresses.write(Buffer::PartValues, &mut values);
-        addresses.write(Buffer::PartLogSumExp, &mut log_sum_exp);
+        if plan.splits > 1 {
+            values = device.alloc::<f32>(plan.splits * plan.rows * shape.head_dim)?;
+            log_sum_exp = device.alloc::<f32>(plan.splits * plan.rows)?;
+            addresses.write(Buffer::PartValues, &mut values);
+            addresses.write(Buffer::PartLogSumExp, &mut log_sum_exp);
+        }
         for launch in &plan.launches {
             addresses.launch(device, launch)?;
         }
-        drop(addresses);
-        Ok(out)
     }
+    drop(addresses);
+    Ok(out)
 }
 
 /// Rotation of x `[batch, tokens, heads, head_dim]`; cos and sin are f32 and contiguous.
@@ -72,7 +76,7 @@ pub(crate) fn arg_max(x: View<'_>, rows: usize, n: usize) -> candle_core::Result
     let device = x.0.device();
     multiprocessors("arg_max", device)?;
     let stream = device.cuda_stream();
-    let mut largest = device.alloc_zeros::<i64>(rows)?;
+    let mut largest = device.alloc_zeros::<i64>(rows.max(1))?;
     if rows > 0 {
         let mut addresses = Addresses::new(&stream);
         let aligned = addresses.tensor(Buffer::X, x.0, x.1)?;
@@ -82,7 +86,7 @@ pub(crate) fn arg_max(x: View<'_>, rows: usize, n: usize) -> candle_core::Result
         unsafe { addresses.launch(device, &launch)? };
     }
     let found = device.clone_dtoh(&largest)?;
-    Ok(found.into_iter().map(|key| value_and_place(key as u64)).collect())
+    Ok(found.into_iter().take(rows).map(|key| value_and_place(key as u64)).collect())
 }
 
 /// A launch whose result has `len` values of the type of its first argument. `plan` is told
@@ -97,6 +101,7 @@ fn elementwise<const N: usize>(
     let device = x.device();
     multiprocessors(op, device)?;
     let stream = device.cuda_stream();
+    let mut out; // Declared before what borrows it.
     let mut addresses = Addresses::new(&stream);
     let mut aligned = [false; N];
     let buffers = [Buffer::X, Buffer::Cos, Buffer::Sin];
@@ -105,14 +110,14 @@ fn elementwise<const N: usize>(
     }
     // SAFETY: the launch writes all of it; sizes are those of the tensors.
     unsafe {
-        let mut out = uninitialised(device, x.dtype(), len)?;
+        out = uninitialised(device, x.dtype(), len)?;
         addresses.result(&mut out)?;
         if len > 0 {
             addresses.launch(device, &plan(aligned.into_iter().all(|aligned| aligned))?)?;
         }
-        drop(addresses);
-        Ok(out)
     }
+    drop(addresses);
+    Ok(out)
 }
 
 /// Types that the kernels take.

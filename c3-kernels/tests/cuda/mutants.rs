@@ -14,6 +14,8 @@ use crate::{combine, elementwise};
 
 const MUTANTS: &[u8] = include_bytes!("../../cuda/mutants.xz");
 
+const README: &str = include_str!("../../cuda/README.md");
+
 /// Name, module and PTX of each.
 fn mutants(text: &str) -> impl Iterator<Item = (&str, Module, &str)> {
     text.split("// mutant: ").skip(1).map(|mutant| {
@@ -91,6 +93,7 @@ fn every_mutant_is_noticed() {
     }
     let (mut count, mut missed) = (0, vec![]);
     for (name, module, ptx) in mutants(&text) {
+        assert!(README.contains(&format!("| `{name}` |")), "{name} isn't in the README");
         modules.with(module, ptx);
         match check(&modules, module) {
             Ok(()) => missed.push(name),
