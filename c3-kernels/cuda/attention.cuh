@@ -77,40 +77,42 @@ __device__ __forceinline__ Block this_block(const Attention<T> &a) {
     return block;
 }
 
-// Copies ROWS rows of HEAD_DIM values to rows of STRIDE values in shared memory, in the background
-// if they are aligned. `row(r)` is where row r lies, or null: then zeros are written.
+// Copies ROWS rows of HEAD_DIM values, one by one, to rows of STRIDE values in shared memory. `row(r)` is
+// where row r lies, or null: then zeros are written.
 template <int ROWS, int HEAD_DIM, int STRIDE, typename T, typename Row>
-__device__ __forceinline__ void copy_rows(T *to, const T *anywhere, int aligned, Row row) {
-    constexpr int EACH = 16 / sizeof(T), CHUNKS = HEAD_DIM / EACH;
-    static_assert(ROWS * CHUNKS % THREADS == 0, "every thread copies as much");
-    if (aligned) {
-#pragma unroll
-        for (int i = 0; i < ROWS * CHUNKS / THREADS; i++) {
-            const int chunk = i * THREADS + threadIdx.x, r = chunk / CHUNKS;
-            const int column = chunk % CHUNKS * EACH;
-            const T *from = row(r);
-            copy_async(to + r * STRIDE + column, from ? from + column : anywhere, from);
-        }
-    } else {
-        for (int i = threadIdx.x; i < ROWS * HEAD_DIM; i += THREADS) {
-            const T *from = row(i / HEAD_DIM);
-            to[i / HEAD_DIM * STRIDE + i % HEAD_DIM] =
-                from ? from[i % HEAD_DIM] : narrow<T>(0.0f);
-        }
+__device__ __forceinline__ void copy_values(T *to, Row row) {
+    for (int i = threadIdx.x; i < ROWS * HEAD_DIM; i += THREADS) {
+        const T *from = row(i / HEAD_DIM);
+        to[i / HEAD_DIM * STRIDE + i % HEAD_DIM] = from ? from[i % HEAD_DIM] : narrow<T>(0.0f);
     }
 }
+
+// The part of aligned rows that a thread copies in the background: 16 bytes of every STEP-th row.
+template <int HEAD_DIM, typename T> struct Part {
+    static constexpr int EACH = 16 / sizeof(T), CHUNKS = HEAD_DIM / EACH, STEP = THREADS / CHUNKS;
+    const int row = threadIdx.x / CHUNKS, column = threadIdx.x % CHUNKS * EACH;
+};
 
 // Copies the block's rows of q.
 template <int ROWS, int HEAD_DIM, int STRIDE, typename T>
 __device__ __forceinline__ void copy_queries(T *to, const Attention<T> &a, const Block &block) {
-    copy_rows<ROWS, HEAD_DIM, STRIDE>(to, a.q, a.aligned, [&](int r) -> const T * {
+    const auto row = [&](int r) -> const T * {
         const int row = block.first_row + r;
         if (row >= block.rows)
             return nullptr;
         const int head = block.kv_head * block.group + row % block.group;
         return a.q + block.batch * a.q_strides[0] + row / block.group * a.q_strides[1] +
                head * a.q_strides[2];
-    });
+    };
+    if (!a.aligned)
+        return copy_values<ROWS, HEAD_DIM, STRIDE>(to, row);
+    const Part<HEAD_DIM, T> mine;
+    static_assert(ROWS % mine.STEP == 0, "every thread copies as much");
+#pragma unroll
+    for (int r = mine.row; r < ROWS; r += mine.STEP) {
+        const T *from = row(r);
+        copy_async(to + r * STRIDE + mine.column, from ? from + mine.column : a.q, from);
+    }
 }
 
 // Copies KEYS rows of k or v from key `first` on, zeros after the block's last key. `head` is where
@@ -118,9 +120,20 @@ __device__ __forceinline__ void copy_queries(T *to, const Attention<T> &a, const
 template <int KEYS, int HEAD_DIM, int STRIDE, typename T>
 __device__ __forceinline__ void copy_keys(T *to, const T *head, long long stride, int aligned,
                                           const Block &block, int first) {
-    copy_rows<KEYS, HEAD_DIM, STRIDE>(to, head, aligned, [&](int r) -> const T * {
-        return first + r < block.end ? head + (first + r) * stride : nullptr;
-    });
+    if (!aligned) {
+        return copy_values<KEYS, HEAD_DIM, STRIDE>(to, [&](int r) -> const T * {
+            return first + r < block.end ? head + (first + r) * stride : nullptr;
+        });
+    }
+    const Part<HEAD_DIM, T> mine;
+    static_assert(KEYS % mine.STEP == 0, "every thread copies as much");
+    to += mine.row * STRIDE + mine.column;
+    const T *from = head + (first + mine.row) * stride + mine.column;
+#pragma unroll
+    for (int i = 0; i < KEYS; i += mine.STEP) {
+        copy_async(to + i * STRIDE, from, first + mine.row + i < block.end);
+        from += mine.STEP * stride;
+    }
 }
 
 // Where row `row` stands among [batch, queries, heads], or [splits, batch, queries, heads].
