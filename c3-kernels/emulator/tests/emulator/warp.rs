@@ -136,7 +136,7 @@ fn named_barriers_order_producers_and_consumers() {
         end:";
     let found = each(body, 128);
     for (i, &found) in found.iter().enumerate() {
-        let expected = [0, i as u32 % 32 ^ 1, 5, 5][i / 32];
+        let expected = [0, (i as u32 % 32) ^ 1, 5, 5][i / 32];
         assert_eq!(found, expected);
     }
 }
