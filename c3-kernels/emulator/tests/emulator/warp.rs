@@ -111,7 +111,7 @@ fn branches_by_number() {
 #[test]
 fn labels_belong_to_their_braces() {
     let body = "{ .reg .b32 %x; mov.u32 %x, 1; bra skip; mov.u32 %x, 5; skip: add.u32 %d, %d, %x; }
-                { .reg .b32 %x; mov.u32 %x, 2; bra skip; mov.u32 %x, 5; skip: add.u32 %d, %d, %x; }";
+                {.reg.b32 %x;mov.u32 %x, 2; bra skip; mov.u32 %x, 5; skip: add.u32 %d, %d, %x; }";
     expect(body, |_| 3);
 }
 
