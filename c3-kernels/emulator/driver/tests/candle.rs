@@ -45,7 +45,7 @@ fn pair() -> [Tensor; 2] {
 #[test]
 fn every_kernel_can_be_run() {
     let folder = format!("{}/candle-ptx", env!("CARGO_MANIFEST_DIR"));
-    let mut count = 0;
+    let (mut count, mut errors) = (0, Vec::new());
     for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_none_or(|end| end != "xz") {
@@ -55,10 +55,11 @@ fn every_kernel_can_be_run() {
         let module = Module::parse(&String::from_utf8(text.unwrap().stdout).unwrap()).unwrap();
         for name in module.kernels() {
             count += 1;
-            module.kernel(name).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            errors.extend(module.kernel(name).err().map(|error| error.to_string()));
         }
     }
-    assert!(count > 500, "{count}");
+    assert!(count > 400, "{count}");
+    assert!(errors.is_empty(), "{errors:#?}");
 }
 
 #[test]

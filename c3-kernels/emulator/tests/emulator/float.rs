@@ -205,6 +205,29 @@ fn f64_is_rust_s() {
     check("max.f64 %d, %a, %b;", |a, b, _| if a == b { a + b - b.min(a) } else { a.max(b) });
 }
 
+#[test]
+fn f64_rounds_in_every_direction() {
+    // What is added is far below the last bit.
+    let (one, tiny) = (1f64.to_bits(), 1e-30f64.to_bits());
+    let minus = |x: u64| x | 1 << 63;
+    let run = |op: &str, a, b| {
+        f64::from_bits(map([64; 3], 64, &format!("{op}.f64 %d, %a, %b;"), &[[a, b, 0]])[0])
+    };
+    assert_eq!(run("add.rp", one, tiny), 1f64.next_up());
+    assert_eq!(run("add.rm", one, tiny), 1.0);
+    assert_eq!(run("add.rz", one, minus(tiny)), 1f64.next_down());
+    assert_eq!(run("add.rz", minus(one), tiny), -(1f64.next_down()));
+    assert_eq!(run("sub.rm", one, tiny), 1f64.next_down());
+    assert_eq!(run("sub.rp", one, tiny), 1.0);
+    // A third lies above its nearest f64, a tenth below it; neither times its divisor is exact.
+    let (three, ten) = (3f64.to_bits(), 10f64.to_bits());
+    assert_eq!(run("div.rp", one, three), (1.0 / 3.0f64).next_up());
+    assert_eq!(run("div.rm", one, three), 1.0 / 3.0);
+    assert_eq!(run("div.rz", one, ten), 0.1f64.next_down());
+    assert_eq!(run("mul.rm", 0.1f64.to_bits(), ten), 1.0);
+    assert_eq!(run("mul.rp", 0.1f64.to_bits(), ten), 1f64.next_up());
+}
+
 /// The number of a 16-bit format nearest to `x`, ties to the even one, found by looking at all.
 fn nearest(x: f64, value: impl Fn(u16) -> f64, infinity: u16) -> u16 {
     let sign = if x.is_sign_negative() { 0x8000 } else { 0 };
