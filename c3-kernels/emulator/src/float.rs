@@ -111,57 +111,79 @@ fn magnitude(x: f64, fraction: u32, exponent: u32, rounding: Rounding) -> u64 {
     }
 }
 
-/// `a + b`, rounded to odd.
-pub(crate) fn add_odd(a: f64, b: f64) -> f64 {
-    let sum = a + b;
-    if !sum.is_finite() {
-        return sum;
+/// An f64 and what its rounding to the nearest lost, of which at least the sign is right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inexact {
+    nearest: f64,
+    error: f64,
+}
+
+impl Inexact {
+    pub(crate) fn add(a: f64, b: f64) -> Self {
+        let nearest = a + b;
+        // Knuth's two-sum: nearest + error is exact.
+        let virtual_b = nearest - a;
+        Self { nearest, error: (a - (nearest - virtual_b)) + (b - virtual_b) }
     }
-    // Knuth's two-sum: sum + error is exact.
-    let virtual_b = sum - a;
-    let error = (a - (sum - virtual_b)) + (b - virtual_b);
-    to_odd(sum, error)
+
+    pub(crate) fn mul(a: f64, b: f64) -> Self {
+        Self { nearest: a * b, error: a.mul_add(b, -(a * b)) }
+    }
+
+    pub(crate) fn div(a: f64, b: f64) -> Self {
+        let nearest = a / b;
+        // The remainder's sign tells on which side of the exact quotient it lies.
+        let remainder = (-nearest).mul_add(b, a);
+        Self { nearest, error: if b < 0.0 { -remainder } else { remainder } }
+    }
+
+    pub(crate) fn sqrt(x: f64) -> Self {
+        let nearest = x.sqrt();
+        Self { nearest, error: (-nearest).mul_add(nearest, x) }
+    }
+
+    /// Whether the exact value lies nearer to zero.
+    fn is_too_large(self) -> bool {
+        (self.error < 0.0) != self.nearest.is_sign_negative()
+    }
+
+    fn is_exact(self) -> bool {
+        self.error == 0.0 || self.error.is_nan() || !self.nearest.is_finite()
+    }
+
+    /// Rounded to odd.
+    pub(crate) fn odd(self) -> f64 {
+        let bits = self.nearest.to_bits();
+        match self.is_exact() || bits & 1 == 1 || self.nearest == 0.0 {
+            true => self.nearest,
+            false if self.is_too_large() => f64::from_bits(bits - 1),
+            false => f64::from_bits(bits + 1),
+        }
+    }
+
+    /// Rounded in a direction. (Beyond the largest number it is infinite in all of them.)
+    pub(crate) fn towards(self, rounding: Rounding) -> f64 {
+        let Self { nearest, error } = self;
+        match rounding {
+            _ if self.is_exact() => nearest,
+            Rounding::Down if error < 0.0 => nearest.next_down(),
+            Rounding::Up if error > 0.0 => nearest.next_up(),
+            Rounding::Zero if self.is_too_large() => match nearest > 0.0 {
+                true => nearest.next_down(),
+                false => nearest.next_up(),
+            },
+            _ => nearest,
+        }
+    }
 }
 
 /// `a · b + c` of numbers with at most 24 bits each, rounded to odd.
 pub(crate) fn fma_odd(a: f64, b: f64, c: f64) -> f64 {
-    add_odd(a * b, c)
-}
-
-/// `a / b`, rounded to odd.
-pub(crate) fn div_odd(a: f64, b: f64) -> f64 {
-    let quotient = a / b;
-    if !quotient.is_finite() || quotient == 0.0 {
-        return quotient;
-    }
-    // The remainder's sign tells on which side of the exact quotient it lies.
-    let remainder = (-quotient).mul_add(b, a);
-    to_odd(quotient, if b < 0.0 { -remainder } else { remainder })
-}
-
-/// `√x`, rounded to odd.
-pub(crate) fn sqrt_odd(x: f64) -> f64 {
-    let root = x.sqrt();
-    match root.is_finite() && root != 0.0 {
-        true => to_odd(root, (-root).mul_add(root, x)),
-        false => root,
-    }
-}
-
-/// `sum` is what the nearest rounding left of `sum + error`.
-fn to_odd(sum: f64, error: f64) -> f64 {
-    if error == 0.0 || sum.to_bits() & 1 == 1 {
-        return sum;
-    }
-    let towards_zero = (error < 0.0) != sum.is_sign_negative();
-    match towards_zero {
-        true => f64::from_bits(sum.to_bits() - 1),
-        false => f64::from_bits(sum.to_bits() + 1),
-    }
+    Inexact::add(a * b, c).odd()
 }
 
 /// An integer as f64, rounded to odd.
 pub(crate) fn integer_odd(x: i128) -> f64 {
     let nearest = x as f64;
-    to_odd(nearest, (x - nearest as i128) as f64)
+    Inexact { nearest, error: (x - nearest as i128) as f64 }.odd()
 }

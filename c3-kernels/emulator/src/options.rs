@@ -71,6 +71,8 @@ pub struct Options {
     pub races: bool,
     /// Reads of global and shared memory that nobody has written are faults.
     pub uninitialised: bool,
+    /// Distinct bytes of global memory are counted.
+    pub traffic: bool,
     /// In which order the warps of a block take turns: 0 in the order of their numbers, otherwise the
     /// seed of a random one.
     pub warp_order: u64,
@@ -86,6 +88,7 @@ impl Default for Options {
             mma: MmaRounding::Exact,
             races: true,
             uninitialised: true,
+            traffic: true,
             warp_order: 0,
             budget: 1 << 30,
             // What compute capability 8.0 has.

@@ -28,8 +28,10 @@ impl Decoder<'_> {
         if !ty.is_float() {
             return Err(format!("the emulator doesn't know it for {ty:?}"));
         }
-        if ty == Type::F64 && mode.rounding != Rounding::Nearest {
-            return Err("f64 is only rounded to the nearest".into());
+        let directed = mode.rounding != Rounding::Nearest;
+        let known = [Float::Add, Float::Sub, Float::Mul, Float::Div, Float::Rcp, Float::Sqrt];
+        if ty == Type::F64 && directed && !known.contains(&op) {
+            return Err("the emulator rounds this f64 to the nearest only".into());
         }
         let (d, abc) = self.d_abc(operands)?;
         Ok(Some(Op::Float { op, ty, mode, d, abc }))

@@ -1,7 +1,7 @@
 //! Float arithmetic.
 
 use super::warp::Warp;
-use crate::float::{Rounding, add_odd, div_odd, fma_odd, narrow, sqrt_odd, widen};
+use crate::float::{Inexact, Rounding, fma_odd, narrow, widen};
 use crate::op::{Comparison, Float, FloatMode, Reg, Test};
 use crate::types::Type;
 
@@ -103,6 +103,17 @@ pub(super) fn is_subnormal(x: f64) -> bool {
 fn double(op: Float, mode: FloatMode, a: f64, b: f64, c: f64) -> f64 {
     // The hardware's approximations give the upper half only.
     let upper = |x: f64| f64::from_bits(x.to_bits() & !0xffff_ffff);
+    if mode.rounding != Rounding::Nearest {
+        let inexact = match op {
+            Float::Add => Inexact::add(a, b),
+            Float::Sub => Inexact::add(a, -b),
+            Float::Mul => Inexact::mul(a, b),
+            Float::Div => Inexact::div(a, b),
+            Float::Rcp => Inexact::div(1.0, a),
+            _ => Inexact::sqrt(a),
+        };
+        return inexact.towards(mode.rounding);
+    }
     match op {
         Float::Add => a + b,
         Float::Sub => a - b,
@@ -129,9 +140,9 @@ fn odd(op: Float, mode: FloatMode, a: f64, b: f64, c: f64) -> f64 {
             }
             product => product + c,
         },
-        Float::Div => div_odd(a, b),
-        Float::Rcp => div_odd(1.0, a),
-        Float::Sqrt => sqrt_odd(a),
+        Float::Div => Inexact::div(a, b).odd(),
+        Float::Rcp => Inexact::div(1.0, a).odd(),
+        Float::Sqrt => Inexact::sqrt(a).odd(),
         Float::Rsqrt => 1.0 / a.sqrt(),
         Float::Ex2 => a.exp2(),
         Float::Lg2 => a.log2(),
@@ -148,7 +159,7 @@ fn odd(op: Float, mode: FloatMode, a: f64, b: f64, c: f64) -> f64 {
 
 /// A sum; that of opposite numbers is −0 when rounding down.
 fn sum(a: f64, b: f64, mode: FloatMode) -> f64 {
-    let sum = add_odd(a, b);
+    let sum = Inexact::add(a, b).odd();
     let opposite = sum == 0.0 && a.is_sign_negative() != b.is_sign_negative();
     if opposite && mode.rounding == Rounding::Down { -0.0 } else { sum }
 }

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{FaultKind, Space};
 use crate::memory::{Access, Bits, Buffer, Table};
-use crate::stats::Traffic;
+use crate::{Options, Traffic};
 
 /// Everything that global addresses may mean during one launch.
 pub(super) struct Global<'a> {
     memory: &'a Table,
     variables: &'a Table,
     uninitialised: bool,
-    /// Which bytes of each buffer have been read, and which written, made when first needed.
+    /// Which bytes of each buffer have been read, and which written, made when first needed; empty if
+    /// nobody wants to know.
     touched: Vec<[OnceLock<Bits>; 2]>,
     read: AtomicU64,
     written: AtomicU64,
@@ -26,8 +27,10 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Global<'a> {
-    pub(super) fn new(memory: &'a Table, variables: &'a Table, uninitialised: bool) -> Self {
-        let touched = (0..memory.len()).map(|_| [OnceLock::new(), OnceLock::new()]).collect();
+    pub(super) fn new(memory: &'a Table, variables: &'a Table, options: &Options) -> Self {
+        let &Options { uninitialised, traffic, .. } = options;
+        let counted = if traffic { memory.len() } else { 0 };
+        let touched = (0..counted).map(|_| [OnceLock::new(), OnceLock::new()]).collect();
         let (read, written) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { memory, variables, uninitialised, touched, read, written }
     }
@@ -70,9 +73,8 @@ impl<'a> Global<'a> {
     }
 
     fn touch(&self, index: Option<usize>, which: usize, place: &Place<'_>, bytes: usize) {
-        if let Some(index) = index {
-            let bits = self.touched[index][which].get_or_init(|| Bits::new(place.buffer.size));
-            bits.set(place.offset, bytes);
+        if let Some(touched) = index.and_then(|index| self.touched.get(index)) {
+            touched[which].get_or_init(|| Bits::new(place.buffer.size)).set(place.offset, bytes);
         }
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn launch(
         name: kernel.name(),
         text: kernel.text(),
         code: kernel.code(),
-        global: Global::new(&memory.table, kernel.variables(), options.uninitialised),
+        global: Global::new(&memory.table, kernel.variables(), options),
         params,
         grid: launch.grid,
         block: launch.block,

@@ -76,7 +76,7 @@ fn lines(bytes: &[u8]) -> u32 {
     bytes.iter().filter(|&&b| b == b'\n').count() as u32
 }
 
-fn run(bytes: &[u8], belongs: fn(u8) -> bool) -> usize {
+fn run(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|&b| !belongs(b)).unwrap_or(bytes.len())
 }
 
@@ -88,9 +88,12 @@ fn number_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'.'
 }
 
-/// The length of a word; `::` is part of a modifier, a single `:` ends a label.
+/// The length of a word; `::` is part of a modifier, a single `:` ends a label. Directives may follow
+/// each other without a space (`.reg.b32`), and are words of their own.
 fn word(bytes: &[u8]) -> usize {
-    let mut length = run(bytes, word_byte);
+    let directive = usize::from(bytes[0] == b'.');
+    let belongs = |byte| word_byte(byte) && !(directive == 1 && byte == b'.');
+    let mut length = directive + run(&bytes[directive..], belongs);
     while bytes[length..].starts_with(b"::") {
         length += 2 + run(&bytes[length + 2..], word_byte);
     }

@@ -96,7 +96,10 @@ fn races_between_warps() {
     assert_eq!(race(&format!("{write} {read}"), 64), RaceKind::ReadAfterWrite);
     let read = "xor.b32 %r3, %r1, 128; ld.shared.u32 %r4, [%r3];";
     legal(&format!("{write} bar.sync 0; {read}"), 64);
-    let again = format!("{write} bar.sync 0; {read} {write}");
+    let again = format!(
+        "setp.ge.u32 %q3, %r0, 32; {write} bar.sync 0;
+        xor.b32 %r3, %r1, 128; @!%q3 ld.shared.u32 %r4, [%r3]; @%q3 {write}"
+    );
     assert_eq!(race(&again, 64), RaceKind::WriteAfterRead);
     legal(&format!("{write} bar.sync 0; {read} bar.sync 0; {write}"), 64);
     let same_place = "st.shared.u32 [s], %r0;";

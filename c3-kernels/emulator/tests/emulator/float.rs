@@ -163,8 +163,8 @@ fn comparisons_know_nan() {
     check("lt", |a, b| a < b);
     check("ge", |a, b| a >= b);
     check("neu", |a, b| a != b);
-    check("leu", |a, b| !(a > b));
-    check("gtu", |a, b| !(a <= b));
+    check("leu", |a, b| a <= b || a.is_nan() || b.is_nan());
+    check("gtu", |a, b| a > b || a.is_nan() || b.is_nan());
     check("num", |a, b| !a.is_nan() && !b.is_nan());
     check("nan", |a, b| a.is_nan() || b.is_nan());
     let class = |name: &str, f: fn(f32) -> bool| {
@@ -203,6 +203,29 @@ fn f64_is_rust_s() {
     check("div.rn.f64 %d, %a, %b;", |a, b, _| a / b);
     check("sqrt.rn.f64 %d, %a;", |a, _, _| a.sqrt());
     check("max.f64 %d, %a, %b;", |a, b, _| if a == b { a + b - b.min(a) } else { a.max(b) });
+}
+
+#[test]
+fn f64_rounds_in_every_direction() {
+    // What is added is far below the last bit.
+    let (one, tiny) = (1f64.to_bits(), 1e-30f64.to_bits());
+    let minus = |x: u64| x | 1 << 63;
+    let run = |op: &str, a, b| {
+        f64::from_bits(map([64; 3], 64, &format!("{op}.f64 %d, %a, %b;"), &[[a, b, 0]])[0])
+    };
+    assert_eq!(run("add.rp", one, tiny), 1f64.next_up());
+    assert_eq!(run("add.rm", one, tiny), 1.0);
+    assert_eq!(run("add.rz", one, minus(tiny)), 1f64.next_down());
+    assert_eq!(run("add.rz", minus(one), tiny), -(1f64.next_down()));
+    assert_eq!(run("sub.rm", one, tiny), 1f64.next_down());
+    assert_eq!(run("sub.rp", one, tiny), 1.0);
+    // A third lies above its nearest f64, a tenth below it; neither times its divisor is exact.
+    let (three, ten) = (3f64.to_bits(), 10f64.to_bits());
+    assert_eq!(run("div.rp", one, three), (1.0 / 3.0f64).next_up());
+    assert_eq!(run("div.rm", one, three), 1.0 / 3.0);
+    assert_eq!(run("div.rz", one, ten), 0.1f64.next_down());
+    assert_eq!(run("mul.rm", 0.1f64.to_bits(), ten), 1.0);
+    assert_eq!(run("mul.rp", 0.1f64.to_bits(), ten), 1f64.next_up());
 }
 
 /// The number of a 16-bit format nearest to `x`, ties to the even one, found by looking at all.

@@ -25,14 +25,14 @@ fn sums_and_products_wrap() {
 #[test]
 fn upper_halves_and_wide_products() {
     check(32, "mul.hi.s32 %d, %a, %b;", |a, b, _| {
-        (i64::from(s32(a)) * i64::from(s32(b)) >> 32) as u64
+        ((i64::from(s32(a)) * i64::from(s32(b))) >> 32) as u64
     });
-    check(32, "mul.hi.u32 %d, %a, %b;", |a, b, _| a * b >> 32);
-    check(64, "mul.hi.u64 %d, %a, %b;", |a, b, _| (u128::from(a) * u128::from(b) >> 64) as u64);
+    check(32, "mul.hi.u32 %d, %a, %b;", |a, b, _| (a * b) >> 32);
+    check(64, "mul.hi.u64 %d, %a, %b;", |a, b, _| ((u128::from(a) * u128::from(b)) >> 64) as u64);
     check(64, "mul.hi.s64 %d, %a, %b;", |a, b, _| {
-        (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64
+        ((i128::from(a as i64) * i128::from(b as i64)) >> 64) as u64
     });
-    check(32, "mad.hi.u32 %d, %a, %b, %c;", |a, b, c| (a * b >> 32) + c);
+    check(32, "mad.hi.u32 %d, %a, %b, %c;", |a, b, c| ((a * b) >> 32) + c);
     check_wide([32; 3], 64, "mul.wide.s32 %d, %a, %b;", |a, b, _| {
         (i64::from(s32(a)) * i64::from(s32(b))) as u64
     });
@@ -46,7 +46,7 @@ fn upper_halves_and_wide_products() {
     check(32, "mul24.lo.u32 %d, %a, %b;", |a, b, _| (a & 0xff_ffff) * (b & 0xff_ffff));
     check(32, "mul24.hi.s32 %d, %a, %b;", |a, b, _| {
         let cut = |x: u64| i64::from(s32(x) << 8 >> 8);
-        (cut(a) * cut(b) >> 16) as u64
+        ((cut(a) * cut(b)) >> 16) as u64
     });
     check(32, "mad24.lo.s32 %d, %a, %b, %c;", |a, b, c| {
         let cut = |x: u64| i64::from(s32(x) << 8 >> 8);

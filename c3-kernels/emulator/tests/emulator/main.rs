@@ -8,4 +8,5 @@ mod matrix;
 mod memory;
 mod parse;
 mod support;
+mod triton;
 mod warp;

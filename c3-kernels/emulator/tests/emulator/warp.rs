@@ -111,7 +111,7 @@ fn branches_by_number() {
 #[test]
 fn labels_belong_to_their_braces() {
     let body = "{ .reg .b32 %x; mov.u32 %x, 1; bra skip; mov.u32 %x, 5; skip: add.u32 %d, %d, %x; }
-                { .reg .b32 %x; mov.u32 %x, 2; bra skip; mov.u32 %x, 5; skip: add.u32 %d, %d, %x; }";
+                {.reg.b32 %x;mov.u32 %x, 2; bra skip; mov.u32 %x, 5; skip: add.u32 %d, %d, %x; }";
     expect(body, |_| 3);
 }
 
@@ -136,7 +136,7 @@ fn named_barriers_order_producers_and_consumers() {
         end:";
     let found = each(body, 128);
     for (i, &found) in found.iter().enumerate() {
-        let expected = [0, i as u32 % 32 ^ 1, 5, 5][i / 32];
+        let expected = [0, (i as u32 % 32) ^ 1, 5, 5][i / 32];
         assert_eq!(found, expected);
     }
 }
