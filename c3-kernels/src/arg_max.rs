@@ -1,23 +1,24 @@
 //! The largest of each row, which is all that greedy decoding wants of its logits.
 
-use candle_core::{DType, Device, Storage, Tensor};
+use candle_core::{Storage, Tensor};
 use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd};
-use crate::{Error, Level, check};
+use crate::{Error, Level, check, cuda};
 
 const OP: &str = "arg_max";
 
 /// Values below which waking other threads costs more than it saves.
 const WORTH_THREADS: usize = 1 << 17;
 
-/// The largest value of each row of `x`, f32 `[rows, n]`, and where it stands: of equals the first.
+/// The largest value of each row of `x`, f32 or on CUDA f32, f16 or bf16, `[rows, n]`, and where it
+/// stands: of equals the first.
 /// NaN is never the largest; a row of nothing else, or of −∞ alone, gives −∞ at 0.
 ///
 /// # Errors
-/// If `x` is of another shape, dtype or layout, or not on the CPU.
+/// If `x` is of another shape, dtype or layout, or on a device without kernels.
 pub fn arg_max(x: &Tensor) -> candle_core::Result<Vec<(f32, u32)>> {
     arg_max_with(Level::detect(), x)
 }
@@ -30,15 +31,19 @@ pub fn arg_max_with(level: Level, x: &Tensor) -> candle_core::Result<Vec<(f32, u
     if !level.is_available() {
         return Err(Error::Level { level }.into());
     }
-    check::dtype(OP, "x", x, "F32", &[DType::F32])?;
+    check::float(OP, "x", x)?;
     let &[rows, n] = x.dims() else {
         let found = x.dims().to_vec();
         return Err(Error::Rank { op: OP, name: "x", expected: "[rows, n]", found }.into());
     };
     let (storage, layout) = x.storage_and_layout();
-    let Storage::Cpu(values) = &*storage else {
-        let found = if matches!(x.device(), Device::Cuda(_)) { "CUDA" } else { "Metal" };
-        return Err(Error::Device { op: OP, found }.into());
+    let values = match &*storage {
+        Storage::Cpu(values) => values,
+        Storage::Cuda(values) => {
+            check::contiguous_offsets(OP, "x", layout)?;
+            return cuda::arg_max_on_device((values, layout), rows, n);
+        }
+        Storage::Metal(_) => return check::refused(OP, "Metal"),
     };
     let values = check::contiguous(OP, "x", values.as_slice::<f32>()?, layout)?;
     if n == 0 {

@@ -163,8 +163,55 @@ pub enum Error {
         /// What the start must be a multiple of.
         step: usize,
     },
+    /// The device has no kernel for heads of this width.
+    #[error("{op}: on CUDA a head must have one of {supported:?} values, found {found}")]
+    HeadDim {
+        /// The operation.
+        op: &'static str,
+        /// The width given.
+        found: usize,
+        /// The widths there are kernels for.
+        supported: &'static [usize],
+    },
+    /// A size is beyond what a launch of a kernel can count.
+    #[error("{op}: {name}: {found} is more than a CUDA kernel takes, {most}")]
+    LaunchSize {
+        /// The operation.
+        op: &'static str,
+        /// What there is too much of.
+        name: &'static str,
+        /// The size given.
+        found: usize,
+        /// The largest there can be.
+        most: usize,
+    },
+    /// The device is too old for the kernels.
+    #[error(
+        "{op}: the CUDA device has compute capability {}.{}, kernels need {}.{} or above",
+        found.0, found.1, least.0, least.1
+    )]
+    Architecture {
+        /// The operation.
+        op: &'static str,
+        /// The device's compute capability.
+        found: (i32, i32),
+        /// The least there must be.
+        least: (i32, i32),
+    },
+    /// The driver refused a kernel.
+    #[error("kernel {kernel} on {grid:?} blocks with {shared} bytes of shared memory: {reason}")]
+    CudaLaunch {
+        /// The kernel.
+        kernel: String,
+        /// Blocks of the launch.
+        grid: [u32; 3],
+        /// Dynamic shared memory of a block, in bytes.
+        shared: u32,
+        /// What the driver said.
+        reason: String,
+    },
     /// The tensor is on a device for which the operation isn't written.
-    #[error("{op}: only the CPU is supported, found a tensor on {found}")]
+    #[error("{op}: not supported for a tensor on {found}")]
     Device {
         /// The operation.
         op: &'static str,

@@ -6,6 +6,7 @@ pub mod attention;
 mod check;
 mod cpu;
 mod cross_entropy;
+pub mod cuda;
 mod error;
 mod level;
 pub mod linear;

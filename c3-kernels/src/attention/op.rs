@@ -1,19 +1,19 @@
 //! Attention as an operation on candle's tensors.
 
-use candle_core::{CpuStorage, CudaStorage, CustomOp3, DType, Layout, MetalStorage, Shape, Tensor};
+use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, MetalStorage, Shape, Tensor};
 
 use super::{Attention, AttentionShape};
 use crate::cpu::{self, Problem, Rows};
 use crate::error::result_size;
-use crate::{Error, Level, Unit};
+use crate::{Error, Level, Unit, check, cuda};
 
 pub(super) const OP: &str = "attention";
 
 /// Softmax attention: `softmax(scale · q kᵀ) v` for each query head.
 ///
 /// `q` is `[batch, queries, heads, head_dim]`; `k` and `v` are
-/// `[batch, kv_heads, keys, head_dim]`, typically views of a larger KV cache. All are f32, with any
-/// strides as long as the last dimension is contiguous. The result is contiguous,
+/// `[batch, kv_heads, keys, head_dim]`, typically views of a larger KV cache. All are f32, or on CUDA
+/// all f32, f16 or bf16, with any strides as long as the last dimension is contiguous. The result is contiguous,
 /// `[batch, queries, heads, head_dim]`. [`Attention`] says which keys a query sees; one that sees
 /// none gets zeros.
 ///
@@ -22,8 +22,9 @@ pub(super) const OP: &str = "attention";
 /// rounded.
 ///
 /// # Errors
-/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. The backward pass
-/// is computed in f32 whatever the forward one rounded.
+/// If shapes, dtypes or strides are not as above, the tensors are on a device without kernels, or on
+/// CUDA a head hasn't [64 or 128](crate::cuda::HEAD_DIMS) values. The backward pass is the CPU's, in f32
+/// whatever the forward one rounded.
 pub fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -54,12 +55,9 @@ pub fn attention_with(
     if !unit.is_available() || !unit.takes(activations) || unit == Unit::Tiles {
         return Err(Error::Unit { op: OP, unit, activations }.into());
     }
-    for (name, tensor) in [("q", q), ("k", k), ("v", v)] {
-        if tensor.dtype() != DType::F32 {
-            return Err(
-                Error::Dtype { op: OP, name, expected: "F32", found: tensor.dtype() }.into()
-            );
-        }
+    check::float(OP, "q", q)?;
+    for (name, tensor) in [("k", k), ("v", v)] {
+        check::same_dtype(OP, name, tensor, q)?;
     }
     q.apply_op3(k, v, Op { unit, options: options.clone() })
 }
@@ -112,14 +110,19 @@ impl CustomOp3 for Op {
 
     fn cuda_fwd(
         &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
+        q: &CudaStorage,
+        q_layout: &Layout,
+        k: &CudaStorage,
+        k_layout: &Layout,
+        v: &CudaStorage,
+        v_layout: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "CUDA" }.into())
+        let shape = check_shapes(q_layout, k_layout, v_layout)?;
+        shape.check(&self.options)?;
+        result_size(OP, q_layout.dims())?;
+        let views = [(q, q_layout), (k, k_layout), (v, v_layout)];
+        let out = cuda::attention_on_device(&shape, &self.options, views)?;
+        Ok((out, q_layout.shape().clone()))
     }
 
     fn metal_fwd(
@@ -131,7 +134,7 @@ impl CustomOp3 for Op {
         _: &MetalStorage,
         _: &Layout,
     ) -> candle_core::Result<(MetalStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "Metal" }.into())
+        check::refused(OP, "Metal")
     }
 }
 

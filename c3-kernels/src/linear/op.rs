@@ -17,11 +17,12 @@ const WEIGHTS: &str = "F32, F16 or BF16";
 /// `x wᵀ + bias`.
 ///
 /// `x` is f32 `[.., k]`; `w` is `[n, k]` in f32, f16 or bf16, as the checkpoint stores it; `bias` is
-/// f32 `[n]`. All are contiguous. The result is f32 `[.., n]`, summed in f32.
+/// f32 `[n]`. All are contiguous. The result is f32 `[.., n]`, summed in f32. On CUDA it is candle's
+/// product: all have one type, f32, f16 or bf16, and so has the result.
 ///
 /// # Errors
-/// If shapes, dtypes or strides are not as above, or the tensors are not on the CPU. The backward pass
-/// takes f32 weights alone.
+/// If shapes, dtypes or strides are not as above, or the tensors are on another device. The backward
+/// pass takes f32 weights alone.
 pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> candle_core::Result<Tensor> {
     linear_with(Level::detect(), x, w, bias)
 }
@@ -39,6 +40,9 @@ pub fn linear_with(
     if !level.is_available() {
         return Err(Error::Level { level }.into());
     }
+    if x.device().is_cuda() {
+        return on_device(x, w, bias);
+    }
     check::dtype(OP, "x", x, "F32", &[DType::F32])?;
     check::dtype(OP, "w", w, WEIGHTS, &[DType::F32, DType::F16, DType::BF16])?;
     match bias {
@@ -46,6 +50,28 @@ pub fn linear_with(
         Some(bias) => {
             check::dtype(OP, "bias", bias, "F32", &[DType::F32])?;
             x.apply_op3(w, bias, Op { level })
+        }
+    }
+}
+
+/// The product by candle's own kernels, in the type that all tensors have.
+fn on_device(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> candle_core::Result<Tensor> {
+    check::float(OP, "x", x)?;
+    check::same_dtype(OP, "w", w, x)?;
+    let &[n, k] = w.dims() else {
+        let found = w.dims().to_vec();
+        return Err(Error::Rank { op: OP, name: "w", expected: "[n, k]", found }.into());
+    };
+    let outer = check::outer(OP, x.layout(), k)?;
+    let shape = [outer, &[n]].concat();
+    result_size(OP, &shape)?;
+    let out = x.reshape(((), k))?.matmul(&w.t()?)?.reshape(shape)?;
+    match bias {
+        None => Ok(out),
+        Some(bias) => {
+            check::same_dtype(OP, "bias", bias, x)?;
+            check::bias(OP, bias.layout(), n)?;
+            out.broadcast_add(bias)
         }
     }
 }
@@ -133,7 +159,7 @@ impl CustomOp2 for Op {
         _: &CudaStorage,
         _: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "CUDA" }.into())
+        check::refused(OP, "CUDA")
     }
 
     fn metal_fwd(
@@ -143,7 +169,7 @@ impl CustomOp2 for Op {
         _: &MetalStorage,
         _: &Layout,
     ) -> candle_core::Result<(MetalStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "Metal" }.into())
+        check::refused(OP, "Metal")
     }
 }
 
@@ -185,7 +211,7 @@ impl CustomOp3 for Op {
         _: &CudaStorage,
         _: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "CUDA" }.into())
+        check::refused(OP, "CUDA")
     }
 
     fn metal_fwd(
@@ -197,6 +223,6 @@ impl CustomOp3 for Op {
         _: &MetalStorage,
         _: &Layout,
     ) -> candle_core::Result<(MetalStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "Metal" }.into())
+        check::refused(OP, "Metal")
     }
 }

@@ -94,7 +94,7 @@ impl CustomOp1 for Op {
     }
 
     fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> candle_core::Result<(CudaStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "CUDA" }.into())
+        check::refused(OP, "CUDA")
     }
 
     fn metal_fwd(
@@ -102,7 +102,7 @@ impl CustomOp1 for Op {
         _: &MetalStorage,
         _: &Layout,
     ) -> candle_core::Result<(MetalStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "Metal" }.into())
+        check::refused(OP, "Metal")
     }
 }
 
@@ -128,7 +128,7 @@ impl CustomOp2 for Op {
         _: &CudaStorage,
         _: &Layout,
     ) -> candle_core::Result<(CudaStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "CUDA" }.into())
+        check::refused(OP, "CUDA")
     }
 
     fn metal_fwd(
@@ -138,6 +138,6 @@ impl CustomOp2 for Op {
         _: &MetalStorage,
         _: &Layout,
     ) -> candle_core::Result<(MetalStorage, Shape)> {
-        Err(Error::Device { op: OP, found: "Metal" }.into())
+        check::refused(OP, "Metal")
     }
 }

@@ -2,14 +2,16 @@
 
 mod gradient;
 
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, Device, Layout, MetalStorage, Shape, Tensor,
+};
 use rayon::prelude::*;
 
 use crate::error::result_size;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd, exp2};
-use crate::{Error, Level, check};
+use crate::{Error, Level, check, cuda};
 
 const OP: &str = "swiglu";
 
@@ -18,7 +20,8 @@ const WORTH_THREADS: usize = 1 << 17;
 
 /// `silu(gate) · up`, where gate and up lie side by side (Shazeer 2020, arXiv 2002.05202).
 ///
-/// `x` is f32 `[.., 2 · width]`, contiguous; the result is f32 `[.., width]`. `silu(g)` is
+/// `x` is f32, or on CUDA f32, f16 or bf16, `[.., 2 · width]`, contiguous; the result is `[.., width]` of
+/// x's type. `silu(g)` is
 /// `g / (1 + e^−g)`; its relative error is below `2e-7 · (1 + |g|)`.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub fn swiglu_with(level: Level, x: &Tensor) -> candle_core::Result<Tensor> {
     if !level.is_available() {
         return Err(Error::Level { level }.into());
     }
-    check::dtype(OP, "x", x, "F32", &[DType::F32])?;
+    check::float(OP, "x", x)?;
     x.apply_op1(Op { level })
 }
 
@@ -49,13 +52,7 @@ impl CustomOp1 for Op {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let split = layout.dims().split_last().filter(|(last, _)| last.is_multiple_of(2));
-        let Some((&last, outer)) = split else {
-            let (expected, found) = ("[.., 2 · width]", layout.dims().to_vec());
-            return Err(Error::Rank { op: OP, name: "x", expected, found }.into());
-        };
-        let width = last / 2;
-        let shape = [outer, &[width]].concat();
+        let (shape, width) = check_shape(layout)?;
         let mut out = vec![0f32; result_size(OP, &shape)?];
         let x = check::contiguous(OP, "x", x.as_slice::<f32>()?, layout)?;
         if width > 0 {
@@ -65,9 +62,9 @@ impl CustomOp1 for Op {
                 unsafe { gated(self.level, gate, up, out) }
             };
             if x.len() >= WORTH_THREADS {
-                x.par_chunks(last).zip(out.par_chunks_mut(width)).for_each(row);
+                x.par_chunks(2 * width).zip(out.par_chunks_mut(width)).for_each(row);
             } else {
-                x.chunks(last).zip(out.chunks_mut(width)).for_each(row);
+                x.chunks(2 * width).zip(out.chunks_mut(width)).for_each(row);
             }
         }
         Ok((CpuStorage::F32(out), Shape::from(shape)))
@@ -80,6 +77,35 @@ impl CustomOp1 for Op {
         let dx = unsafe { gradient::gradient(self.level, &values(x)?, &values(grad)?, width) };
         Ok(Some(Tensor::from_vec(dx, x.shape(), &Device::Cpu)?))
     }
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        let (shape, width) = check_shape(layout)?;
+        let rows = result_size(OP, &shape)? / width.max(1);
+        check::contiguous_offsets(OP, "x", layout)?;
+        let out = cuda::swiglu_on_device((x, layout), rows, width)?;
+        Ok((out, Shape::from(shape)))
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(MetalStorage, Shape)> {
+        check::refused(OP, "Metal")
+    }
+}
+
+/// The result's shape and its last dimension.
+fn check_shape(x: &Layout) -> Result<(Vec<usize>, usize), Error> {
+    let split = x.dims().split_last().filter(|(last, _)| last.is_multiple_of(2));
+    let Some((&last, outer)) = split else {
+        let (expected, found) = ("[.., 2 · width]", x.dims().to_vec());
+        return Err(Error::Rank { op: OP, name: "x", expected, found });
+    };
+    Ok(([outer, &[last / 2]].concat(), last / 2))
 }
 
 /// # Safety
