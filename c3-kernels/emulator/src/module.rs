@@ -161,8 +161,11 @@ impl Kernel<'_> {
     /// If the launch doesn't fit the kernel, or the kernel does what it mustn't.
     pub fn launch(&self, memory: &Memory, launch: &Launch<'_>, options: &Options) -> Result<Stats> {
         let refuse = |what: String| Err(Error::Launch { kernel: self.name.to_owned(), what });
-        let threads = launch.block.iter().map(|&n| u64::from(n)).product::<u64>();
-        if threads == 0 || threads > 1024 || launch.grid.contains(&0) {
+        let threads = launch.block.iter().map(|&n| u64::from(n.min(1025))).product::<u64>();
+        // As many blocks along x, y and z as CUDA allows.
+        let most = [i32::MAX as u32, 65_535, 65_535];
+        let grid = launch.grid.iter().zip(most).all(|(n, most)| (1..=most).contains(n));
+        if threads == 0 || threads > 1024 || !grid {
             return refuse(format!("a grid of {:?} blocks of {:?}", launch.grid, launch.block));
         }
         if let Some(most) = self.function.max_threads.filter(|&most| threads > most) {

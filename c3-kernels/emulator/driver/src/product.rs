@@ -148,3 +148,60 @@ impl Product {
 fn turned(columns: &[Vec<f64>], rows: usize) -> Vec<Vec<f64>> {
     (0..rows).map(|i| columns.iter().map(|column| column[i]).collect()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2 × 3 products of 4 terms, two of them, within larger matrices, plain and transposed.
+    #[test]
+    fn columns_strides_and_factors() {
+        let (sizes, batch) = ([2, 3, 4], 2);
+        let (alpha, beta) = (0.5, 2.0);
+        let [m, n, k] = sizes;
+        let value = |i: usize| ((i * 7 + 3) % 11) as f32 - 5.0;
+        for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
+            let mut memory = Memory::new();
+            let mut matrix = |column: usize, stride: i64| {
+                let values: Vec<f32> = (0..60).map(value).collect();
+                let ptr = memory.alloc(&values).0;
+                Matrix { ptr, element: Element::F32, column, stride }
+            };
+            let (a, b, c) = (matrix(5, 20), matrix(6, 30), matrix(3, 10));
+            let transposed = [ta, tb];
+            let product = Product { transposed, sizes, a, b, c, alpha, beta, batch };
+            product.compute(&memory).unwrap();
+            let found: Vec<f32> = memory.read(DevicePtr(c.ptr)).unwrap();
+            let mut expected: Vec<f32> = (0..60).map(value).collect();
+            for (batch, (i, j)) in
+                (0..batch).flat_map(|b| (0..m * n).map(move |at| (b, (at % m, at / m))))
+            {
+                let x = |l: usize| value(batch * 20 + if ta { l + i * 5 } else { i + l * 5 });
+                let y = |l: usize| value(batch * 30 + if tb { j + l * 6 } else { l + j * 6 });
+                let sum: f32 = (0..k).map(|l| x(l) * y(l)).sum();
+                let at = batch * 10 + j * 3 + i;
+                expected[at] = 0.5 * sum + 2.0 * value(at);
+            }
+            assert_eq!(found, expected, "{transposed:?}");
+        }
+    }
+
+    #[test]
+    fn matrices_that_are_too_small() {
+        let mut memory = Memory::new();
+        let ptr = memory.alloc(&[1f64; 4]).0;
+        let matrix = |column| Matrix { ptr, element: Element::F64, column, stride: 0 };
+        let product = |k| Product {
+            transposed: [false, false],
+            sizes: [2, 2, k],
+            a: matrix(2),
+            b: matrix(k),
+            c: matrix(2),
+            alpha: 1.0,
+            beta: 0.0,
+            batch: 1,
+        };
+        assert!(product(2).compute(&memory).is_ok());
+        assert!(product(3).compute(&memory).is_err());
+    }
+}

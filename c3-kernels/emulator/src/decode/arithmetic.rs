@@ -55,9 +55,11 @@ impl Decoder<'_> {
         if !opcode.take("pred") {
             return self.plain(op, opcode, operands);
         }
-        let Operand::Name(d) = operands[0] else { return Err("expected a predicate".into()) };
+        let [Operand::Name(d), rest @ ..] = operands else {
+            return Err("expected a predicate".into());
+        };
         let d = self.pred_index(d)?;
-        match (logic, &operands[1..]) {
+        match (logic, rest) {
             (None, [a]) => {
                 let mut a = self.pred(a)?;
                 a.negated = !a.negated;

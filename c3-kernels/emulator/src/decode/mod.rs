@@ -26,6 +26,11 @@ use crate::op::Instruction;
 use crate::parse::{Form, Function, Place, Source, Variable};
 use crate::{Error, Result};
 
+/// The most bytes of local memory that a thread of any device has.
+const LOCAL: usize = 512 << 10;
+/// More registers than any kernel declares at once.
+const REGISTERS: usize = 1 << 20;
+
 /// A kernel's code, and what running it takes.
 #[derive(Debug)]
 pub(crate) struct Code {
@@ -134,9 +139,15 @@ impl Decoder<'_> {
     fn declare(&mut self, variable: &Variable) -> Decoded<()> {
         let Variable { place, ty, name, .. } = variable;
         match place {
+            Place::Register if variable.count > REGISTERS => {
+                return Err(format!("more than {REGISTERS} registers"));
+            }
             Place::Register => self.declare_registers(variable),
             Place::Local | Place::Param => {
                 let at = allocate(&mut self.local, variable);
+                if self.local > LOCAL {
+                    return Err(format!("more than {LOCAL} bytes of local memory"));
+                }
                 self.define(name, Symbol::Variable(Space::Local, at));
             }
             Place::Shared if variable.form == Form::Unsized => {

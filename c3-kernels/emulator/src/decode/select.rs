@@ -43,6 +43,9 @@ impl Decoder<'_> {
 
     fn mov(&mut self, opcode: &mut Opcode<'_>, operands: &[Operand<'_>]) -> Decoded<Op> {
         let (ty, [d, a]) = (opcode.ty()?, exactly(operands)?);
+        if ty == Type::B128 {
+            return Err("registers of 128 bits".into());
+        }
         match (d, a) {
             (_, Operand::Number(bits)) if ty == Type::Pred => {
                 // A comparison of a register with itself is true, its negation false.

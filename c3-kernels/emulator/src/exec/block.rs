@@ -94,9 +94,7 @@ pub(super) fn run(job: &Job<'_>, number: u64) -> Result<Counts, Box<Fault>> {
             let waiting = in_state(State::AtBarrier);
             let kind = FaultKind::Deadlock { waiting, live: waiting };
             let lane = stuck.live.trailing_zeros() as usize;
-            let mut at = Stop { lane, kind };
-            at.lane = at.lane.min(31);
-            return Err(fault(job, number, stuck, at));
+            return Err(fault(job, number, stuck, Stop { lane, kind }));
         }
     }
     job.global.count(block.read, block.written);

@@ -1,7 +1,7 @@
 //! Shuffles, votes, and reductions of a warp.
 
 use super::Stop;
-use super::warp::{ALL, Warp, lanes};
+use super::warp::{Warp, lanes};
 use crate::error::FaultKind;
 use crate::op::{Integer, Op, Reg, Shuffle, Vote};
 use crate::types::Type;
@@ -131,5 +131,5 @@ fn combine(op: Integer, ty: Type, x: u64, y: u64) -> u64 {
 
 /// The lanes that are active, as `activemask` tells.
 pub(super) fn active(warp: &mut Warp, mask: u32, d: Reg) {
-    warp.set(d, mask, &[u64::from(mask & ALL); 32]);
+    warp.set(d, mask, &[u64::from(mask); 32]);
 }

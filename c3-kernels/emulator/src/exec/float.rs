@@ -24,6 +24,14 @@ pub(super) fn execute(
             Float::Sub => return warp.map(mask, d, abc, |a, b, _| bits(f(a) - f(b))),
             Float::Mul => return warp.map(mask, d, abc, |a, b, _| bits(f(a) * f(b))),
             Float::Fma => return fma(warp, mask, d, abc),
+            Float::Ex2 => return warp.map(mask, d, abc, |a, _, _| bits(f(a).exp2())),
+            // With zeros or NaN it isn't Rust's.
+            Float::Max => {
+                return warp.map(mask, d, abc, |a, b, c| match f(a) > f(b) || f(a) < f(b) {
+                    true => bits(if f(a) > f(b) { f(a) } else { f(b) }),
+                    false => scalar(op, ty, mode, [a, b, c]),
+                });
+            }
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! Matrices spread over the registers of a warp: `ldmatrix` and `mma`.
 
-use half::{bf16, f16};
+use half::f16;
 
 use super::Stop;
 use super::block::Block;
@@ -59,13 +59,41 @@ impl Block<'_> {
 /// `d = a · b + c` with a of 16 × k, b of k × 8, c and d of 16 × 8; k is 8 or 16.
 pub(super) fn multiply(
     warp: &mut Warp,
+    how: (Type, MmaRounding),
+    d: [Reg; 4],
+    ab: (&[Reg], &[Reg]),
+    c: [Reg; 4],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has the instructions.
+        return unsafe { multiply_avx2(warp, how, d, ab, c) };
+    }
+    multiply_portable(warp, how, d, ab, c);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn multiply_avx2(
+    warp: &mut Warp,
+    how: (Type, MmaRounding),
+    d: [Reg; 4],
+    ab: (&[Reg], &[Reg]),
+    c: [Reg; 4],
+) {
+    multiply_portable(warp, how, d, ab, c);
+}
+
+#[inline(always)]
+fn multiply_portable(
+    warp: &mut Warp,
     (ty, rounding): (Type, MmaRounding),
     d: [Reg; 4],
     (a, b): (&[Reg], &[Reg]),
     c: [Reg; 4],
 ) {
     let widen = |bits: u64| match ty {
-        Type::Bf16 => bf16::from_bits(bits as u16).to_f32(),
+        Type::Bf16 => f32::from_bits((bits as u32) << 16),
         _ => f16::from_bits(bits as u16).to_f32(),
     };
     let (mut x, mut y, mut sums) = ([[0f32; 16]; 16], [[0f32; 8]; 16], [[0f32; 8]; 16]);
@@ -111,6 +139,7 @@ pub(super) fn multiply(
 }
 
 /// One row of the result, summed in f64 and rounded once.
+#[inline(always)]
 fn exact(x: &[f32], y: &[[f32; 8]], sums: &mut [f32; 8]) {
     let mut wide = sums.map(f64::from);
     for (&x, y) in x.iter().zip(y) {
@@ -122,6 +151,7 @@ fn exact(x: &[f32], y: &[[f32; 8]], sums: &mut [f32; 8]) {
 }
 
 /// One row of the result, rounded to f32 after each product. (A product of 16-bit floats is exact.)
+#[inline(always)]
 fn sequential(x: &[f32], y: &[[f32; 8]], sums: &mut [f32; 8]) {
     for (&x, y) in x.iter().zip(y) {
         for (sum, &y) in sums.iter_mut().zip(y) {
@@ -133,6 +163,7 @@ fn sequential(x: &[f32], y: &[[f32; 8]], sums: &mut [f32; 8]) {
 /// One row of the result as tensor cores sum: all terms are aligned to the largest and lose the bits
 /// that stick out below, then their sum is cut to f32 (Fasi et al., "Numerical behavior of NVIDIA
 /// tensor cores", 2021).
+#[inline(always)]
 fn truncated(x: &[f32], y: &[[f32; 8]], sums: &mut [f32; 8]) {
     for (column, sum) in sums.iter_mut().enumerate() {
         let mut terms = [f64::from(*sum); STEP + 1];

@@ -116,11 +116,11 @@ fn parameters(cursor: &mut Cursor<'_>) -> Result<Vec<Variable>> {
 fn performance(cursor: &mut Cursor<'_>, function: &mut Function) -> Result<()> {
     match cursor.word()? {
         ".noreturn" | ".explicitcluster" => {}
-        ".maxntid" => function.max_threads = Some(sizes(cursor)?.iter().product()),
+        ".maxntid" => function.max_threads = Some(product(&sizes(cursor)?)),
         ".reqntid" => {
             let sizes = sizes(cursor)?;
             let size = |axis: usize| sizes.get(axis).map_or(1, |&n| n as u32);
-            function.max_threads = Some(sizes.iter().product());
+            function.max_threads = Some(product(&sizes));
             function.required_block = Some([size(0), size(1), size(2)]);
         }
         ".minnctapersm" | ".maxnreg" | ".maxnctapersm" | ".reqnctapercluster"
@@ -129,6 +129,10 @@ fn performance(cursor: &mut Cursor<'_>, function: &mut Function) -> Result<()> {
         word => return Err(cursor.error(format!("unknown directive {word}"))),
     }
     Ok(())
+}
+
+fn product(sizes: &[u64]) -> u64 {
+    sizes.iter().fold(1, |product, &size| product.saturating_mul(size))
 }
 
 fn sizes(cursor: &mut Cursor<'_>) -> Result<Vec<u64>> {

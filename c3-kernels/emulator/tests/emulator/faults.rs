@@ -262,5 +262,7 @@ fn launches_that_a_driver_would_refuse() {
     assert!(refused([1; 3], [65, 1, 1], 0));
     assert!(refused([1, 0, 1], [1; 3], 0));
     assert!(refused([1; 3], [0, 1, 1], 0));
+    assert!(refused([1; 3], [u32::MAX; 3], 0));
+    assert!(refused([1, 70_000, 1], [1; 3], 0));
     assert!(refused([1; 3], [1; 3], 200 << 10));
 }

@@ -41,6 +41,13 @@ fn what_is_not_supported() {
     unsupported("cp.async.bulk.commit_group;");
     unsupported("ld.global.v4.u64 %r0, [%r1];");
     unsupported("call nowhere, ();");
+    unsupported("and.pred;");
+    unsupported("mov.b32;");
+    unsupported("add.u32 %r0;");
+    unsupported("setp.lt.u32 %p;");
+    unsupported("ld.global.u32;");
+    unsupported(".local .b8 x[2000000000];");
+    unsupported(".reg .b32 %x<2000000000>;");
 }
 
 #[test]
