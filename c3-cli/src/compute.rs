@@ -33,6 +33,12 @@ impl Compute {
 
     /// Makes `job` fit into the memory asked for, or else makes sure that the machine holds it.
     pub fn fit(&self, job: &Job<'_>) -> anyhow::Result<Fit> {
+        if !self.options.device.is_cpu() {
+            // What is predicted is the CPU's memory; a device says itself when its own is full.
+            let asked = self.max_memory.is_none();
+            anyhow::ensure!(asked, "--max-memory is for the CPU: on a device choose --batch");
+            return memory::fit(job, &self.options, self.dtype_chosen, None);
+        }
         let limit = match self.max_memory {
             Some(bytes) => Some(Limit::Asked(bytes)),
             None => machine::memory().map(Limit::Machine),

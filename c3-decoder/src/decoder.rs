@@ -8,7 +8,7 @@ use c3_core::{
     SegmentSource,
 };
 use c3_nn::{
-    C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, QueryPositions, Qwen2, Tokenizer,
+    C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, QueryPositions, Qwen2, Tokenizer, padded,
 };
 use candle_core::Tensor;
 
@@ -152,8 +152,7 @@ impl C3Decoder {
         let (mut rows, mut ids) = (Vec::new(), Vec::new());
         for (latents, &count) in latents.iter().zip(&counts) {
             let padding = most - count;
-            let blank = Tensor::zeros((padding, before.dim(1)?), before.dtype(), before.device())?;
-            rows.push(Tensor::cat(&[&blank, &before, &self.project(latents)?, &after], 0)?);
+            rows.push(padded(padding, &[&before, &self.project(latents)?, &after])?);
             let resume = self.position_behind(b, count);
             positions.extend(std::iter::repeat_n(0, padding));
             positions.extend(0..(b + count) as u32);

@@ -1,6 +1,6 @@
 //! One pass that tells what free-running greedy decoding will do.
 
-use c3_nn::Qwen2;
+use c3_nn::{Qwen2, padded};
 use candle_core::Tensor;
 
 use crate::{C3Decoder, Error, Result};
@@ -43,11 +43,8 @@ impl C3Decoder {
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let (mut rows, mut positions, mut first_key) = (Vec::new(), Vec::new(), Vec::new());
         for (i, text) in texts.iter().enumerate() {
-            let embeds = Tensor::cat(&[&batch.embeds.get(i)?, &self.model.embed(text)?], 0)?;
             let padding = longest - text.len();
-            let (hidden, dtype) = (embeds.dim(1)?, embeds.dtype());
-            let blank = Tensor::zeros((padding, hidden), dtype, embeds.device())?;
-            rows.push(Tensor::cat(&[&blank, &embeds], 0)?);
+            rows.push(padded(padding, &[&batch.embeds.get(i)?, &self.model.embed(text)?])?);
             positions.extend(std::iter::repeat_n(0, padding));
             positions.extend(&batch.positions[i * prompt_tokens..(i + 1) * prompt_tokens]);
             positions.extend((batch.next_position[i]..).take(text.len()));

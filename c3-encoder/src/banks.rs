@@ -1,5 +1,6 @@
 //! Several query banks, one pass over the text.
 
+use c3_nn::padded;
 use candle_core::Tensor;
 
 use crate::encoder::on_cpu;
@@ -36,8 +37,7 @@ impl C3Encoder {
             let (mut rows, mut positions) = (Vec::new(), Vec::new());
             for (ids, &padding) in segments.iter().zip(&first_key) {
                 let text = self.model.embed(ids)?; // [tokens, hidden]
-                let blank = Tensor::zeros((padding, text.dim(1)?), text.dtype(), text.device())?;
-                rows.push(Tensor::cat(&[&blank, &text], 0)?);
+                rows.push(padded(padding, &[&text])?);
                 positions.extend(std::iter::repeat_n(0, padding));
                 positions.extend(0..ids.len() as u32);
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use c3_core::{
     EncodeRequest, Encoder, Fingerprint, FingerprintBuilder, Provenance, Segment, SourceDigest,
 };
-use c3_nn::{C3Config, Checkpoint, LoadOptions, QueryPositions, Qwen2, Tokenizer};
+use c3_nn::{C3Config, Checkpoint, LoadOptions, QueryPositions, Qwen2, Tokenizer, padded};
 use candle_core::{DType, Device, Tensor};
 
 use crate::{Bank, Error, Result, stream};
@@ -120,8 +120,7 @@ impl C3Encoder {
             let mut fed = ids.to_vec();
             fed.push(self.marker);
             let text = self.model.embed(&fed)?; // [tokens + 1, hidden]
-            let blank = Tensor::zeros((padding, text.dim(1)?), text.dtype(), text.device())?;
-            rows.push(Tensor::cat(&[&blank, &text, &queries.narrow(0, 0, count)?], 0)?);
+            rows.push(padded(padding, &[&text, &queries.narrow(0, 0, count)?])?);
             positions.extend(std::iter::repeat_n(0, padding));
             positions.extend(0..ids.len() as u32);
             positions.extend((self.query_start(ids.len())..).take(1 + count));

@@ -32,6 +32,6 @@ pub use matrix::Matrix;
 pub use options::{LoadOptions, WeightDtype};
 pub use parameters::Parameters;
 pub use prompt::PromptIds;
-pub use qwen2::Qwen2;
+pub use qwen2::{Qwen2, padded};
 pub use tokenizer::{TextStream, Tokenizer};
 pub use weights::Weights;

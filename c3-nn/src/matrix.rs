@@ -133,7 +133,9 @@ impl Matrix {
             Kept::Plain(weight) | Kept::Trained(weight, _) => {
                 let dtype = if weight.device().is_cpu() { DType::F32 } else { weight.dtype() };
                 if ids.is_empty() {
-                    return Ok(Tensor::zeros((0, width), dtype, weight.device())?);
+                    // A view: a device refuses memory of no bytes.
+                    let none = weight.narrow(0, 0, 0)?;
+                    return Ok(if none.dtype() == dtype { none } else { none.to_dtype(dtype)? });
                 }
                 let ids = Tensor::new(ids, weight.device())?;
                 Ok(weight.index_select(&ids, 0)?.to_dtype(dtype)?)

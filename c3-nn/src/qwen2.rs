@@ -430,6 +430,26 @@ impl Qwen2 {
     }
 }
 
+/// `parts`, `[.., hidden]` each, one below the other behind `padding` rows of zeros. A device refuses
+/// memory of no bytes, so what has no rows is left out.
+///
+/// # Errors
+/// Where the parts don't fit together, there is none, or the device fails.
+pub fn padded(padding: usize, parts: &[&Tensor]) -> Result<Tensor> {
+    let blank = match parts.first() {
+        Some(first) if padding > 0 => {
+            Some(Tensor::zeros((padding, first.dim(1)?), first.dtype(), first.device())?)
+        }
+        _ => None,
+    };
+    let mut all: Vec<&Tensor> = blank.iter().chain(parts.iter().copied()).collect();
+    all.retain(|part| part.elem_count() > 0);
+    Ok(match (all.as_slice(), parts) {
+        ([], [first, ..]) => (*first).clone(),
+        (all, _) => Tensor::cat(all, 0)?,
+    })
+}
+
 /// The last `rows` tokens of each row of `[batch, tokens, hidden]`.
 fn last_rows(x: &Tensor, rows: usize) -> Result<Tensor> {
     let tokens = x.dim(1)?;

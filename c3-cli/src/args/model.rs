@@ -20,7 +20,7 @@ pub struct ModelArgs {
     #[arg(help_heading = MODEL)]
     #[arg(short, long, value_name = "builtin|DIR|REPO[@REV]", default_value = ModelName::DEFAULT)]
     model: ModelName,
-    /// Where to compute; this build knows `cpu`
+    /// Where to compute: `cpu`, or `cuda` and `cuda:N` in a build with the feature `cuda`
     #[arg(help_heading = MODEL)]
     #[arg(long, default_value = "cpu", value_parser = parse::device)]
     device: Device,

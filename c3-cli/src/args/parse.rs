@@ -11,16 +11,33 @@ pub fn block_type() -> impl TypedValueParser<Value = BlockType> {
     names.try_map(|name| name.parse::<BlockType>())
 }
 
-/// The one device of this build; another is named in the error.
+/// `cpu`, or in a build that knows it `cuda` and `cuda:N`.
 pub fn device(text: &str) -> Result<candle_core::Device, String> {
-    match text {
-        "cpu" => Ok(candle_core::Device::Cpu),
-        "cuda" => Err("this build computes on the CPU only".into()),
-        other if other.strip_prefix("cuda:").is_some_and(|n| n.parse::<usize>().is_ok()) => {
-            Err("this build computes on the CPU only".into())
-        }
-        _ => Err("expected cpu".into()),
+    let number = match text.split_once(':') {
+        None if text == "cpu" => return Ok(candle_core::Device::Cpu),
+        None if text == "cuda" => Some(0),
+        Some(("cuda", number)) => number.parse().ok(),
+        _ => None,
+    };
+    match number {
+        Some(number) => cuda(number),
+        None => Err("expected cpu, cuda or cuda:N".into()),
     }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(number: usize) -> Result<candle_core::Device, String> {
+    candle_core::Device::new_cuda(number).map_err(|error| {
+        // What follows the first line is a backtrace.
+        let text = error.to_string();
+        let reason = text.lines().next().unwrap_or_default();
+        format!("CUDA device {number} can't be used: {reason}")
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Result<candle_core::Device, String> {
+    Err("this build computes on the CPU only; build it with --features cuda".into())
 }
 
 /// A temperature; 0 is greedy decoding.
@@ -93,13 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn other_devices_are_named_as_absent() {
+    fn devices_have_names() {
         assert!(device("cpu").is_ok());
-        for name in ["cuda", "cuda:0", "cuda:11"] {
-            assert_eq!(device(name).unwrap_err(), "this build computes on the CPU only");
+        for name in ["", "CPU", "cuda:", "cuda:x", "tpu", "cpu:0"] {
+            assert_eq!(device(name).unwrap_err(), "expected cpu, cuda or cuda:N", "{name}");
         }
-        for name in ["", "CPU", "cuda:", "cuda:x", "tpu"] {
-            assert_eq!(device(name).unwrap_err(), "expected cpu", "{name}");
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn what_is_not_built_in_is_said() {
+        for name in ["cuda", "cuda:0", "cuda:11"] {
+            assert!(device(name).unwrap_err().contains("build it with --features cuda"));
         }
     }
 

@@ -97,10 +97,11 @@ impl Findings {
         let mut features = Vec::new();
         features.extend(builtin_model.map(|_| "builtin-model"));
         features.extend(COMPILED_IN.then_some("hub"));
+        features.extend(cfg!(feature = "cuda").then_some("cuda"));
         Self {
             version: env!("CARGO_PKG_VERSION"),
             features,
-            devices: vec!["cpu"],
+            devices: if cfg!(feature = "cuda") { vec!["cpu", "cuda"] } else { vec!["cpu"] },
             kernels: c3_kernels::Level::detect().name(),
             bf16_products: c3_kernels::Unit::detect(c3_kernels::Activations::Bf16).name(),
             machine: Machine::look(),

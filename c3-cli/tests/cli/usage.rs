@@ -11,7 +11,7 @@ fn wrong_usage_exits_with_2() {
         (&["compress", "--quantize", "q8_0", "--dtype", "f16"], "cannot be used with"),
         (&["compress", "--device", "cuda"], "this build computes on the CPU only"),
         (&["decompress", "--device", "cuda:1"], "this build computes on the CPU only"),
-        (&["compress", "--device", "tpu"], "expected cpu"),
+        (&["compress", "--device", "tpu"], "expected cpu, cuda or cuda:N"),
         (&["compress", "--threads", "0"], "invalid value '0'"),
         (&["decompress", "--temperature", "-1"], "unexpected argument"),
         (&["decompress", "--temperature=-1"], "expected a number from 0 up"),
