@@ -30,7 +30,6 @@ use commands::{Context, completions, man, pull};
 use report::Outcome;
 
 fn main() -> ExitCode {
-    allocator::keep_memory();
     let cli = Cli::parse();
     style::choose(cli.global.color);
     report::exit_code(interrupt::install().and_then(|()| run(cli)))

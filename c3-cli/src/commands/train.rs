@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Context;
 use crate::progress::Progress;
 use crate::report::Outcome;
-use crate::{human, interrupt, output};
+use crate::{allocator, human, interrupt, output};
 
 /// A validated job.
 pub struct Train {
@@ -24,6 +24,7 @@ pub struct Train {
 
 impl Train {
     pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        allocator::keep_memory();
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads.into())

@@ -15,4 +15,5 @@ mod pull;
 mod quantized;
 mod roundtrip;
 mod support;
+mod train;
 mod usage;

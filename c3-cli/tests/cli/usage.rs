@@ -44,6 +44,7 @@ fn every_command_has_help_and_a_manual_page() {
         "models",
         "pull",
         "doctor",
+        "train",
         "completions",
         "man",
     ] {

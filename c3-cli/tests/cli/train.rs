@@ -1,0 +1,51 @@
+use std::path::Path;
+
+use crate::support::{Dir, TEXT};
+
+fn config(dir: &Dir, more: &str) {
+    dir.write("text.txt", TEXT.repeat(3));
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/c3-tiny");
+    let config = format!(
+        "[from]\ncheckpoint = {model:?}\n\
+         [data]\ntrain = [\"text.txt\"]\nvalid = [\"text.txt\"]\n\
+         [[stages]]\nsteps = 3\nlengths = [32]\nratios = [4]\ntokens = 64\n\
+         [run]\nevaluate_steps = 3\nevaluate_segments = 2\n{more}"
+    );
+    dir.write("train.toml", config);
+}
+
+#[test]
+fn a_run_ends_with_a_model_that_compresses() {
+    let dir = Dir::new();
+    config(&dir, "");
+    let run = dir.run(&["train", "train.toml", "--out", "run", "--json"]).expect(0);
+    let text = run.text();
+    let events: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["step", "step", "step", "evaluated", "saved"]);
+    // The built-in model is trained already: it knows such text, and goes on from there.
+    assert!(events[0]["loss"].as_f64().unwrap() < 1.0, "{text}");
+    assert!(events[3]["ratios"][0]["similarity"].as_f64().unwrap() > 0.5, "{text}");
+    assert_eq!(std::fs::read_to_string(dir.path("run/log.jsonl")).unwrap(), text);
+    let returned = dir.run(&["roundtrip", "text.txt", "--model", "run/model", "--json"]);
+    assert!(returned.expect(0).json()["char_similarity"].as_f64().unwrap() > 0.5);
+
+    let again = dir.run(&["train", "train.toml", "--out", "run"]).expect(0);
+    assert!(again.stderr.contains("0 of 3 steps to do"), "{}", again.stderr);
+}
+
+#[test]
+fn what_is_wrong_with_a_run_is_said() {
+    let dir = Dir::new();
+    let said = |what: &str| {
+        let run = dir.run(&["train", "train.toml", "--out", "run"]).expect(2);
+        assert!(run.stderr.starts_with("error: ") && run.stderr.contains(what), "{}", run.stderr);
+    };
+    said("train.toml: reading failed");
+    config(&dir, "speed = 3\n");
+    said("unknown field `speed`");
+    config(&dir, "");
+    std::fs::remove_file(dir.path("text.txt")).unwrap();
+    said("text.txt: reading failed");
+}
