@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the PTX that the crate embeds, from the sources beside this script.
 #
-#   build.sh            writes ptx/*.ptx
+#   build.sh            writes ptx/*.ptx, and in ptx/sources.sha256 what they were made of
 #   build.sh --check    fails if ptx/*.ptx are not what the sources give
 #   build.sh --report   prints registers, spills and shared memory of each kernel for each
 #                       architecture: `KERNEL ARCHITECTURE REGISTERS SPILL_BYTES SHARED_BYTES`
@@ -46,6 +46,7 @@ case "${1:-}" in
 "")
     mkdir -p ptx
     for source in *.cu; do ptx "$source" "ptx/${source%.cu}.ptx"; done
+    sha256sum -- *.cu *.cuh ptx/*.ptx >ptx/sources.sha256
     ;;
 --check)
     for source in *.cu; do
