@@ -84,7 +84,7 @@ impl Tokens {
 }
 
 /// The files of `texts`, in the order given, those of a folder by name.
-fn files(texts: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(texts: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in texts {
         if !path.is_dir() {
@@ -119,9 +119,8 @@ fn write(
     let mut to = BufWriter::new(partial);
     for file in files {
         let mut reader = BufReader::new(File::open(file).map_err(io(file, "opening"))?);
-        let json = file.extension().is_some_and(|end| end == "jsonl");
         loop {
-            let texts = pieces(&mut reader, json, file)?;
+            let texts = pieces(&mut reader, file)?;
             if texts.is_empty() {
                 break;
             }
@@ -147,7 +146,8 @@ struct Line {
 }
 
 /// Some texts from where the reader stands: as many as all threads have to do. Empty at the end.
-fn pieces(reader: &mut impl BufRead, json: bool, file: &Path) -> Result<Vec<String>> {
+pub(crate) fn pieces(reader: &mut impl BufRead, file: &Path) -> Result<Vec<String>> {
+    let json = file.extension().is_some_and(|end| end == "jsonl");
     let mut texts = vec![String::new()];
     let mut line = String::new();
     for _ in 0..rayon::current_num_threads() * 4 {

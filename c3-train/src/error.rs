@@ -83,6 +83,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// No vocabulary can be learnt.
+    #[error("learning a vocabulary failed: {0}")]
+    Tokenizer(String),
     /// The model can't be loaded or run.
     #[error(transparent)]
     Model(#[from] c3_nn::Error),

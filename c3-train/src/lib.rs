@@ -12,6 +12,7 @@ mod optimizer;
 mod sampler;
 mod schedule;
 mod state;
+mod tokenizer;
 mod trainer;
 
 pub use config::{Config, Data, From, Optimizer as OptimizerConfig, Run, Shape, Stage};
@@ -20,4 +21,5 @@ pub use error::{Error, Result};
 pub use evaluate::Evaluation;
 pub use forward::{Batch, loss};
 pub use optimizer::Optimizer;
+pub use tokenizer::train_tokenizer;
 pub use trainer::{Event, Finished, Trainer};

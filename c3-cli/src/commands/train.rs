@@ -14,6 +14,25 @@ use crate::report::Outcome;
 use crate::{allocator, human, interrupt, output};
 
 /// A validated job.
+pub enum Job {
+    Model(Train),
+    Tokenizer { texts: Vec<PathBuf>, vocabulary: usize, out: PathBuf },
+}
+
+impl Job {
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Model(train) => train.run(context),
+            Self::Tokenizer { texts, vocabulary, out } => {
+                c3_train::train_tokenizer(&texts, vocabulary, &out)?;
+                context.ui.say(format_args!("{vocabulary} tokens in {}", out.display()));
+                Ok(Outcome::Done)
+            }
+        }
+    }
+}
+
+/// A run to begin or to go on with.
 pub struct Train {
     pub config: PathBuf,
     pub out: PathBuf,

@@ -36,6 +36,18 @@ fn a_run_ends_with_a_model_that_compresses() {
 }
 
 #[test]
+fn a_vocabulary_is_learnt() {
+    let dir = Dir::new();
+    dir.write("text.txt", TEXT);
+    let args = ["train", "tokenizer", "text.txt", "--vocabulary", "300", "--out", "t.json"];
+    assert!(dir.run(&args).expect(0).stderr.contains("300 tokens in t.json"));
+    assert!(std::fs::read_to_string(dir.path("t.json")).unwrap().contains("<imgpad>"));
+    let small = dir.run(&["train", "tokenizer", "text.txt", "--vocabulary", "3"]).expect(2);
+    assert!(small.stderr.contains("vocabulary: expected at least 262, found 3"));
+    assert!(dir.run(&["train"]).expect(2).stderr.contains("CONFIG.toml"));
+}
+
+#[test]
 fn what_is_wrong_with_a_run_is_said() {
     let dir = Dir::new();
     let said = |what: &str| {
