@@ -20,6 +20,7 @@ const PIECE: usize = 1 << 20;
 /// The tokens of many texts, one behind the other, in a file of 32-bit little-endian numbers.
 pub struct Tokens {
     map: Option<Mmap>, // an empty file can't be mapped
+    hash: String,
 }
 
 impl Tokens {
@@ -46,14 +47,15 @@ impl Tokens {
             hash.update(&bytes);
         }
         std::fs::create_dir_all(folder).map_err(io(folder, "creating the folder"))?;
-        let path = folder.join(format!("{:016x}.tokens", hash.digest()));
+        let hash = format!("{:016x}", hash.digest());
+        let path = folder.join(format!("{hash}.tokens"));
         if !path.exists() {
             write(&files, tokenizer, folder, &path, progress)?;
         }
-        Self::open(&path)
+        Self::open(&path, hash)
     }
 
-    fn open(path: &Path) -> Result<Self> {
+    fn open(path: &Path, hash: String) -> Result<Self> {
         let file = File::open(path).map_err(io(path, "opening"))?;
         let length = file.metadata().map_err(io(path, "reading"))?.len();
         // SAFETY: the file is ours: it is written under another name and renamed, never changed.
@@ -61,7 +63,12 @@ impl Tokens {
             0 => None,
             _ => Some(unsafe { Mmap::map(&file) }.map_err(io(path, "mapping"))?),
         };
-        Ok(Self { map })
+        Ok(Self { map, hash })
+    }
+
+    /// Of the texts and the tokenizer: xxh3, 16 hexadecimal digits.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// How many there are.

@@ -10,6 +10,7 @@ use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder};
 use c3_nn::{Activations, Checkpoint, LoadOptions, Parameters, PromptIds};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::error::io;
 use crate::evaluate::evaluate;
@@ -117,6 +118,7 @@ impl Trainer {
         let tokens = folder.join("tokens");
         let train = Tokens::of(&config.data.train, encoder.tokenizer(), &tokens, progress)?;
         let valid = Tokens::of(&config.data.valid, encoder.tokenizer(), &tokens, progress)?;
+        same_text(&train, &valid, folder)?;
         let longest = config.longest();
         for (what, text) in [("data.train", &train), ("data.valid", &valid)] {
             if text.len() < longest {
@@ -272,6 +274,24 @@ impl Trainer {
         let written = log.as_mut().map_err(|e| std::io::Error::from(e.kind()));
         written.and_then(|log| log.write_all(line.as_bytes())).map_err(io(&path, "writing"))?;
         Ok(sink(event))
+    }
+}
+
+/// Keeps beside the run what it reads and which program began it; refuses to go on with other text.
+fn same_text(train: &Tokens, valid: &Tokens, folder: &Path) -> Result<()> {
+    let path = folder.join("data.json");
+    let of = |tokens: &Tokens| json!({ "hash": tokens.hash(), "tokens": tokens.len() });
+    let now = json!({ "train": of(train), "valid": of(valid) });
+    if !path.exists() {
+        let begun = json!({ "version": env!("CARGO_PKG_VERSION"), "data": now });
+        return export::write_json(&path, &begun);
+    }
+    let bytes = fs::read(&path).map_err(io(&path, "reading"))?;
+    let before: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::Syntax { path: path.clone(), reason: error.to_string() })?;
+    match before["data"] == now {
+        true => Ok(()),
+        false => Err(Error::OtherRun { path: folder.into(), name: "the text of data".into() }),
     }
 }
 

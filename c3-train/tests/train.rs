@@ -168,6 +168,15 @@ fn what_can_not_be_is_refused() {
     other.seed = 4;
     let found = refusal(&other, "same");
     assert!(found.contains("begun with another configuration (seed differs)"), "{found}");
+    let edited = folder.path().join("edited.txt");
+    let text = std::fs::read_to_string(&good.data.valid[0]).unwrap();
+    std::fs::write(&edited, &text).unwrap();
+    let mut changing = good.clone();
+    changing.data.valid = vec![edited.clone()];
+    assert_eq!(refusal(&changing, "changing"), "");
+    std::fs::write(&edited, text + " And more.").unwrap();
+    let found = refusal(&changing, "changing");
+    assert!(found.contains("(the text of data differs)"), "{found}");
     let mut often = good.clone();
     often.run.checkpoint_seconds = 1;
     assert_eq!(refusal(&often, "same"), "");
