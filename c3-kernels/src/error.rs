@@ -198,6 +198,20 @@ pub enum Error {
         /// The least there must be.
         least: (i32, i32),
     },
+    /// The device has too little memory for a result, or for what the operation needs beside it.
+    #[error(
+        "{op}: the CUDA device has no {bytes} bytes for it: {free} bytes of its {total} are free"
+    )]
+    CudaMemory {
+        /// The operation.
+        op: &'static str,
+        /// Bytes asked for.
+        bytes: usize,
+        /// Bytes that were free afterwards. They may lie apart, or be of another program by now.
+        free: usize,
+        /// Bytes that the device has.
+        total: usize,
+    },
     /// The driver refused a kernel.
     #[error("kernel {kernel} on {grid:?} blocks with {shared} bytes of shared memory: {reason}")]
     CudaLaunch {

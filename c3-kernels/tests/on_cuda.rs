@@ -151,3 +151,34 @@ fn what_does_not_fit_is_refused() {
     let whole = refusal(64, [DType::U32; 2]);
     assert!(whole.contains("q must be F32, F16 or BF16, found U32"), "{whole}");
 }
+
+/// Results of terabytes, of tensors that repeat a few values.
+#[test]
+fn too_little_memory_is_an_error_with_numbers() {
+    let device = device();
+    let zeros = |dims: &[usize]| Tensor::zeros(dims, DType::F32, &device).unwrap();
+    let options =
+        Attention { scale: 1.0, causal: true, first_key: vec![], activations: Activations::F32 };
+    let q = zeros(&[1, 1, 2, 128]).broadcast_as((1, 1 << 30, 2, 128)).unwrap();
+    let kv = zeros(&[1, 2, 1, 128]).broadcast_as((1, 2, 1 << 30, 128)).unwrap();
+    let x = zeros(&[1, 1, 1, 128]).broadcast_as((1, 1024, 1 << 23, 128)).unwrap();
+    let angles = zeros(&[1, 1024, 64]);
+    for (op, bytes, error) in [
+        ("attention", 1usize << 40, attention(&q, &kv, &kv, &options).unwrap_err()),
+        ("rope", 1 << 42, rope(&x, &angles, &angles).unwrap_err()),
+    ] {
+        let said = error.to_string();
+        let begins = format!("{op}: the CUDA device has no {bytes} bytes for it: ");
+        let (free, total) = numbers(said.split(&begins).nth(1).unwrap_or_else(|| panic!("{said}")));
+        assert!(0 < free && free <= total && total < bytes, "{said}");
+    }
+    // The device is as good as before.
+    let (q, kv) = (zeros(&[1, 3, 2, 128]), kv.narrow(2, 0, 3).unwrap());
+    assert_eq!(flat(&attention(&q, &kv, &kv, &options).unwrap()), [0.0; 768]);
+}
+
+/// The first two numbers of a text.
+fn numbers(text: &str) -> (usize, usize) {
+    let mut found = text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
+    (found.next().unwrap(), found.next().unwrap())
+}

@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::CudaDType;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
+    CudaStream, DevicePtr, DevicePtrMut, LaunchConfig, PushKernelArg, SyncOnDrop,
 };
 use candle_core::{CudaDevice, CudaStorage, DType, Layout};
 use half::{bf16, f16};
 
 use super::launch::{Argument, Buffer, Launch};
+use super::limits::new_enough;
 use crate::Error;
-
-/// The oldest devices that the kernels run on.
-const ARCHITECTURE: (i32, i32) = (8, 0);
 
 /// Where buffers lie in the device's memory.
 pub(super) struct Addresses<'a> {
@@ -132,36 +129,10 @@ pub(super) fn multiprocessors(op: &'static str, device: &CudaDevice) -> candle_c
         Ok((found, context.attribute(count)?))
     });
     match asked {
-        Ok((found, count)) if found >= ARCHITECTURE => Ok(count.max(1) as usize),
-        Ok((found, _)) => Err(Error::Architecture { op, found, least: ARCHITECTURE }.into()),
+        Ok((found, count)) => {
+            new_enough(op, found)?;
+            Ok(count.max(1) as usize)
+        }
         Err(error) => Err(candle_core::Error::wrap(error)),
     }
-}
-
-/// Memory for a result of so many values, not yet written.
-///
-/// # Safety
-/// It must be written before it is read.
-pub(super) unsafe fn uninitialised(
-    device: &CudaDevice,
-    dtype: DType,
-    len: usize,
-) -> candle_core::Result<CudaStorage> {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        match dtype {
-            DType::F16 => alloc::<f16>(device, len),
-            DType::BF16 => alloc::<bf16>(device, len),
-            _ => alloc::<f32>(device, len),
-        }
-    }
-}
-
-unsafe fn alloc<T: CudaDType + DeviceRepr>(
-    device: &CudaDevice,
-    len: usize,
-) -> candle_core::Result<CudaStorage> {
-    // SAFETY: passed on to the caller. (Drivers may refuse to allocate nothing.)
-    let slice = unsafe { device.alloc::<T>(len.max(1))? };
-    Ok(CudaStorage::wrap_cuda_slice(slice, device.clone()))
 }

@@ -3,8 +3,8 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CudaStorage, DType, Layout};
 
-use super::driver::{Addresses, multiprocessors, uninitialised};
-use super::{AttentionPlan, AttentionViews, Buffer, value_and_place};
+use super::driver::{Addresses, multiprocessors};
+use super::{AttentionPlan, AttentionViews, Buffer, memory, value_and_place};
 use crate::attention::{Attention, AttentionShape};
 use crate::error::result_size;
 
@@ -17,8 +17,9 @@ pub(crate) fn attention(
     options: &Attention,
     [q, k, v]: [View<'_>; 3],
 ) -> candle_core::Result<CudaStorage> {
+    const OP: &str = "attention";
     let device = q.0.device();
-    let multiprocessors = multiprocessors("attention", device)?;
+    let multiprocessors = multiprocessors(OP, device)?;
     let stream = device.cuda_stream();
     let dtype = q.0.dtype();
     // Declared before what borrows them.
@@ -34,16 +35,17 @@ pub(crate) fn attention(
 
     if !options.first_key.is_empty() {
         let keys: Vec<i32> = options.first_key.iter().map(|&key| key as i32).collect();
-        first_key = device.clone_htod(&keys)?;
+        first_key = memory::copy(OP, device, &keys)?;
         addresses.read(Buffer::FirstKey, &first_key);
     }
     // SAFETY: the launches write all of the result and of the parts, of the plan's sizes.
     unsafe {
-        out = uninitialised(device, dtype, plan.rows * shape.head_dim)?;
+        out = memory::result(OP, device, dtype, plan.rows * shape.head_dim)?;
         addresses.result(&mut out)?;
         if plan.splits > 1 {
-            values = device.alloc::<f32>(plan.splits * plan.rows * shape.head_dim)?;
-            log_sum_exp = device.alloc::<f32>(plan.splits * plan.rows)?;
+            let rows = plan.splits * plan.rows;
+            values = memory::uninitialised::<f32>(OP, device, rows * shape.head_dim)?;
+            log_sum_exp = memory::uninitialised::<f32>(OP, device, rows)?;
             addresses.write(Buffer::PartValues, &mut values);
             addresses.write(Buffer::PartLogSumExp, &mut log_sum_exp);
         }
@@ -73,10 +75,11 @@ pub(crate) fn swiglu(x: View<'_>, rows: usize, width: usize) -> candle_core::Res
 
 /// Largest value of each row of x `[rows, n]`, contiguous, and where it stands.
 pub(crate) fn arg_max(x: View<'_>, rows: usize, n: usize) -> candle_core::Result<Vec<(f32, u32)>> {
+    const OP: &str = "arg_max";
     let device = x.0.device();
-    multiprocessors("arg_max", device)?;
+    multiprocessors(OP, device)?;
     let stream = device.cuda_stream();
-    let mut largest = device.alloc_zeros::<i64>(rows.max(1))?;
+    let mut largest = memory::zeros::<i64>(OP, device, rows)?;
     if rows > 0 {
         let mut addresses = Addresses::new(&stream);
         let aligned = addresses.tensor(Buffer::X, x.0, x.1)?;
@@ -110,7 +113,7 @@ fn elementwise<const N: usize>(
     }
     // SAFETY: the launch writes all of it; sizes are those of the tensors.
     unsafe {
-        out = uninitialised(device, x.dtype(), len)?;
+        out = memory::result(op, device, x.dtype(), len)?;
         addresses.result(&mut out)?;
         if len > 0 {
             addresses.launch(device, &plan(aligned.into_iter().all(|aligned| aligned))?)?;

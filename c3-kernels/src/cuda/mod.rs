@@ -14,6 +14,8 @@ mod elementwise;
 mod enabled;
 mod launch;
 mod limits;
+#[cfg(feature = "cuda")]
+mod memory;
 
 pub use attention::{AttentionPlan, AttentionViews, HEAD_DIMS, combine};
 pub use elementwise::{arg_max, rope, swiglu, value_and_place};
