@@ -18,8 +18,8 @@ PyTorch and FlashAttention, and writes what it found to one Markdown file.
   --help           this text
 
 Needs cargo, nvcc, an NVIDIA driver and a card; PyTorch, flash_attn and compute-sanitizer are used
-where they are found. Takes about half an hour and 14 GB of the card's memory. Exits with 1 if
-something that ran has failed, with 2 if something is missing that is needed.
+where they are found. The largest shape is estimated to take 14 GB of the card's memory. Exits with 1
+if something that ran has failed, with 2 if something is missing that is needed.
 END
 }
 
