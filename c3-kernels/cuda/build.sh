@@ -6,6 +6,10 @@
 #   build.sh --report   prints registers, spills and shared memory of each kernel for each
 #                       architecture: `KERNEL ARCHITECTURE REGISTERS SPILL_BYTES SHARED_BYTES`
 #
+# The same compiler in the same place gives the same bytes. In another place attention_f32.ptx has been
+# seen with other register numbers and a hint for ptxas (.pragma "used_bytes_mask", which version 7.0
+# doesn't know); so CI compares hashes of sources and PTX, and --check is for whoever changes them.
+#
 # Needs CUDA 13.0's nvcc and ptxas, in CUDA_HOME/bin or in the path. No GPU, no driver. These wheels
 # of PyPI are enough, installed with --no-deps (then CUDA_HOME is site-packages/nvidia/cu13):
 # nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88
