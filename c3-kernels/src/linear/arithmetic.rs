@@ -23,6 +23,14 @@ impl Arithmetic {
         }
     }
 
+    /// What multiplies 16-bit weights, which are never trained.
+    pub(super) fn level(self) -> Level {
+        match self {
+            Self::Whole(level) => level,
+            Self::Rounded(_) => Level::detect(),
+        }
+    }
+
     /// `[rows, k]` times the transpose of `[n, k]`, plus `[n]`: `[rows, n]`.
     ///
     /// # Safety

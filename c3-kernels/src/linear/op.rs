@@ -43,13 +43,23 @@ pub fn linear_with(
     if x.device().is_cuda() {
         return on_device(x, w, bias);
     }
+    apply(Arithmetic::Whole(level), x, w, bias)
+}
+
+/// The layer on the CPU.
+pub(super) fn apply(
+    arithmetic: Arithmetic,
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+) -> candle_core::Result<Tensor> {
     check::dtype(OP, "x", x, "F32", &[DType::F32])?;
     check::dtype(OP, "w", w, WEIGHTS, &[DType::F32, DType::F16, DType::BF16])?;
     match bias {
-        None => x.apply_op2(w, Op { level }),
+        None => x.apply_op2(w, Op { arithmetic }),
         Some(bias) => {
             check::dtype(OP, "bias", bias, "F32", &[DType::F32])?;
-            x.apply_op3(w, bias, Op { level })
+            x.apply_op3(w, bias, Op { arithmetic })
         }
     }
 }
@@ -77,7 +87,7 @@ fn on_device(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> candle_core::Resu
 }
 
 struct Op {
-    level: Level,
+    arithmetic: Arithmetic,
 }
 
 impl Op {
@@ -104,17 +114,19 @@ impl Op {
             Some((bias, layout)) => Some(check::contiguous(OP, "bias", bias.as_slice()?, layout)?),
             None => None,
         };
-        // SAFETY: `linear_with` checked the level, and the slices have the sizes of their shapes.
+        let level = self.arithmetic.level();
+        // SAFETY: the machine has the arithmetic, and the slices have the sizes of their shapes.
         let out = unsafe {
             match w {
                 CpuStorage::F32(w) => {
-                    product(self.level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
+                    let w = check::contiguous(OP, "w", w, w_layout)?;
+                    self.arithmetic.product(x, w, bias, sizes)?
                 }
                 CpuStorage::F16(w) => {
-                    product(self.level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
+                    product(level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
                 }
                 CpuStorage::BF16(w) => {
-                    product(self.level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
+                    product(level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)
                 }
                 other => {
                     let (expected, found) = (WEIGHTS, other.dtype());
@@ -148,7 +160,7 @@ impl CustomOp2 for Op {
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let (x, w, _) = gradients(Arithmetic::Whole(self.level), x, w, grad, false)?;
+        let (x, w, _) = gradients(self.arithmetic, x, w, grad, false)?;
         Ok((Some(x), Some(w)))
     }
 
@@ -198,7 +210,7 @@ impl CustomOp3 for Op {
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (x, w, bias) = gradients(Arithmetic::Whole(self.level), x, w, grad, true)?;
+        let (x, w, bias) = gradients(self.arithmetic, x, w, grad, true)?;
         Ok((Some(x), Some(w), bias))
     }
 
