@@ -12,6 +12,8 @@ pub fn keep_memory() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        // Other threads' arenas give memory back whatever is set.
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 

@@ -5,6 +5,7 @@ mod args;
 mod builtin;
 mod commands;
 mod compute;
+mod engine;
 mod environment;
 mod hints;
 mod hub;
@@ -32,6 +33,10 @@ use report::Outcome;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     style::choose(cli.global.color);
+    if matches!(cli.command, Command::Train(_)) {
+        // SAFETY: nothing before this starts a thread.
+        unsafe { engine::leave_threads_to_workers() };
+    }
     report::exit_code(interrupt::install().and_then(|()| run(cli)))
 }
 

@@ -7,9 +7,7 @@ use c3_core::{
     DecodeEvent, DecodeRequest, Decoded, Decoder, Fingerprint, FingerprintBuilder, Provenance,
     SegmentSource,
 };
-use c3_nn::{
-    C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, QueryPositions, Qwen2, Tokenizer, padded,
-};
+use c3_nn::{C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, Qwen2, Tokenizer, padded};
 use candle_core::Tensor;
 
 use crate::generate::Generation;
@@ -84,15 +82,6 @@ impl C3Decoder {
         self.stop
     }
 
-    /// The position id of what stands behind `count` latents, `before` tokens in front of them.
-    pub fn position_behind(&self, before: usize, count: usize) -> usize {
-        before
-            + match self.config.query_positions {
-                QueryPositions::Contiguous => count,
-                QueryPositions::Anchored => self.config.largest_bank(),
-            }
-    }
-
     /// The fingerprint of the encoder that this decoder was trained with; `None` where the
     /// checkpoint has no encoder, and latents of another one can't be told.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
@@ -116,17 +105,18 @@ impl C3Decoder {
 
     /// The prompt's ids, with the model's placeholder in the place of each of `latents` latents,
     /// and the logits after each of them: `[prompt, vocab]`. For comparing with other
-    /// implementations; `latents` is `[n, encoder width]`.
+    /// implementations; `latents` is `[n, encoder width]`, and stands for `tokens` of text.
     ///
     /// # Errors
     /// As [`project`](Self::project).
     pub fn prompt_logits(
         &self,
         latents: &Tensor,
+        tokens: usize,
         question: Option<&str>,
     ) -> Result<(Vec<u32>, Tensor)> {
         let prompt = self.config.prompt.ids(&self.tokenizer, question)?;
-        let mut batch = self.prompts(std::slice::from_ref(latents), &prompt)?;
+        let mut batch = self.prompts(std::slice::from_ref(latents), &[tokens], &prompt)?;
         let rows = batch.embeds.dim(1)?;
         let hidden = self.model.forward_embeds(
             &batch.embeds,
@@ -139,8 +129,14 @@ impl C3Decoder {
         Ok((batch.ids.swap_remove(0), logits))
     }
 
-    /// Splices projected latents into the prompt.
-    pub(crate) fn prompts(&self, latents: &[Tensor], prompt: &PromptIds) -> Result<PromptBatch> {
+    /// Splices projected latents into the prompt; `tokens` has the length of the text that they stand
+    /// for.
+    pub(crate) fn prompts(
+        &self,
+        latents: &[Tensor],
+        tokens: &[usize],
+        prompt: &PromptIds,
+    ) -> Result<PromptBatch> {
         let before = self.model.embed(&prompt.before)?;
         let after = self.model.embed(&prompt.after)?;
         let counts = latents.iter().map(|l| l.dim(0)).collect::<candle_core::Result<Vec<_>>>()?;
@@ -150,12 +146,12 @@ impl C3Decoder {
         let mut positions = Vec::with_capacity(latents.len() * longest);
         let (mut first_key, mut next_position) = (Vec::new(), Vec::new());
         let (mut rows, mut ids) = (Vec::new(), Vec::new());
-        for (latents, &count) in latents.iter().zip(&counts) {
+        for ((latents, &count), &tokens) in latents.iter().zip(&counts).zip(tokens) {
             let padding = most - count;
             rows.push(padded(padding, &[&before, &self.project(latents)?, &after])?);
-            let resume = self.position_behind(b, count);
+            let resume = b + self.config.latent_room(count);
             positions.extend(std::iter::repeat_n(0, padding));
-            positions.extend(0..(b + count) as u32);
+            positions.extend(self.config.latent_position_ids(b, tokens, count));
             positions.extend((resume as u32..).take(a));
             first_key.push(padding);
             next_position.push((resume + a) as u32);

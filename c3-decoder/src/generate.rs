@@ -50,7 +50,9 @@ impl<'a, 'b> Generation<'a, 'b> {
                 Ok(Tensor::from_vec(segment.latents.to_f32(), shape, &Device::Cpu)?)
             })
             .collect::<Result<Vec<_>>>()?;
-        let batch = decoder.prompts(&latents, prompt)?;
+        let lengths: Vec<usize> =
+            segments.iter().map(|(_, segment, _)| segment.text_tokens as usize).collect();
+        let batch = decoder.prompts(&latents, &lengths, prompt)?;
         let prompt_length = batch.embeds.dim(1)?;
         let most = segments.iter().map(|(_, _, limit)| *limit).max().unwrap_or(0);
         let mut cache = decoder.model.kv_cache(segments.len(), prompt_length + most)?;

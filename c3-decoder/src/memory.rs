@@ -1,7 +1,7 @@
 //! How much memory decoding takes: computed before anything is loaded.
 
 use c3_core::DecodeRequest;
-use c3_nn::{C3Config, Checkpoint, LoadOptions, QueryPositions};
+use c3_nn::{C3Config, Checkpoint, LoadOptions};
 
 use crate::{C3Decoder, Result};
 
@@ -131,10 +131,7 @@ fn tenths(bytes: u64, tenths: u64) -> u64 {
 /// Tokens that an answer may have before the model runs out of positions; at least 1. A file may
 /// claim any length for its segments, and memory for it must not follow.
 fn room(config: &C3Config, prompt: usize, latents: usize) -> usize {
-    let latents = match config.query_positions {
-        QueryPositions::Contiguous => latents,
-        QueryPositions::Anchored => config.largest_bank(),
-    };
+    let latents = config.latent_room(latents);
     let positions = config.decoder.max_position_embeddings;
     positions.saturating_sub(prompt.saturating_add(latents)).max(1)
 }

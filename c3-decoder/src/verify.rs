@@ -38,7 +38,8 @@ impl C3Decoder {
             return Ok(Vec::new());
         }
         let prompt = self.config().prompt.ids(&self.tokenizer, None)?;
-        let batch = self.prompts(latents, &prompt)?;
+        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
+        let batch = self.prompts(latents, &lengths, &prompt)?;
         let prompt_tokens = batch.embeds.dim(1)?;
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let (mut rows, mut positions, mut first_key) = (Vec::new(), Vec::new(), Vec::new());

@@ -52,10 +52,13 @@ impl C3Encoder {
             let asked = asked(bank);
             let asking = Tensor::cat(&[&marker, &queries.narrow(0, 0, asked)?], 0)?;
             let x = Tensor::stack(&vec![asking; segments.len()], 0)?; // [batch, 1 + asked, hidden]
-            let positions: Vec<u32> = segments
-                .iter()
-                .flat_map(|ids| (self.query_start(ids.len())..).take(1 + asked))
-                .collect();
+            let mut positions = Vec::with_capacity(segments.len() * (1 + asked));
+            for (row, ids) in segments.iter().enumerate() {
+                let own = bank.latents(ids.len());
+                positions.extend(self.config().query_position_ids(ids.len(), own));
+                // What a shorter segment is asked beyond its own is left out below.
+                positions.resize((row + 1) * (1 + asked), 0);
+            }
             let hidden =
                 self.model.forward_embeds(&x, &positions, &first_key, Some(&mut cache), asked)?;
             let own = |(row, ids): (usize, &&[u32])| {

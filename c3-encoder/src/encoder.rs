@@ -8,7 +8,7 @@ use std::sync::Arc;
 use c3_core::{
     EncodeRequest, Encoder, Fingerprint, FingerprintBuilder, Provenance, Segment, SourceDigest,
 };
-use c3_nn::{C3Config, Checkpoint, LoadOptions, QueryPositions, Qwen2, Tokenizer, padded};
+use c3_nn::{C3Config, Checkpoint, LoadOptions, Qwen2, Tokenizer, padded};
 use candle_core::{DType, Device, Tensor};
 
 use crate::{Bank, Error, Result, stream};
@@ -90,7 +90,7 @@ impl C3Encoder {
         let count = bank.latents(tokens);
         let marker = self.model.embed(&[self.marker])?;
         let asking = Tensor::cat(&[&marker, &queries.narrow(0, 0, count)?], 0)?;
-        Ok((asking, (self.query_start(tokens)..).take(1 + count).collect()))
+        Ok((asking, self.config.query_position_ids(tokens, count)))
     }
 
     /// The tokenizer that texts are counted with.
@@ -123,21 +123,13 @@ impl C3Encoder {
             rows.push(padded(padding, &[&text, &queries.narrow(0, 0, count)?])?);
             positions.extend(std::iter::repeat_n(0, padding));
             positions.extend(0..ids.len() as u32);
-            positions.extend((self.query_start(ids.len())..).take(1 + count));
+            positions.extend(self.config.query_position_ids(ids.len(), count));
         }
         let x = Tensor::stack(&rows, 0)?; // [batch, longest, hidden]
         let most = counts.iter().copied().max().unwrap_or(0);
         let hidden = self.model.forward_embeds(&x, &positions, &first_key, None, most)?;
         let cut = |(row, &count)| on_cpu(&hidden.get(row)?.narrow(0, most - count, count)?);
         Ok(counts.iter().enumerate().map(cut).collect::<candle_core::Result<_>>()?)
-    }
-
-    /// Position id of the first query's marker behind `tokens` text tokens.
-    pub(crate) fn query_start(&self, tokens: usize) -> u32 {
-        match self.config.query_positions {
-            QueryPositions::Contiguous => tokens as u32,
-            QueryPositions::Anchored => self.config.segment_tokens as u32,
-        }
     }
 
     /// The bank's queries, `[queries, hidden]`, where it may read `segments`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::RopeFrequencies;
@@ -14,7 +14,7 @@ const AUTHORS_SYSTEM: &str = "You should follow the instructions carefully and e
                               answers in detail.";
 
 /// Where the context queries stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QueryPositions {
     /// Right after the text, as in the authors' checkpoints.
@@ -23,6 +23,11 @@ pub enum QueryPositions {
     /// At positions that start at `segment_tokens`, however short the text is; in the decoder the
     /// text starts right after the largest bank, however few latents there are.
     Anchored,
+    /// Beside the part of the text that they stand for, as if it were a language model's: query j
+    /// of ratio r has the position of token `r (j + 1) − 1`, and in the decoder, where the text
+    /// starts right behind the prompt, latent j that of token `r j`. Every distance between a text
+    /// and its latents is then the same anywhere in it.
+    Aligned,
 }
 
 /// What the decoder reads around the latents.

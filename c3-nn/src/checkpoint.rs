@@ -119,6 +119,7 @@ impl Checkpoint {
             match config.query_positions {
                 QueryPositions::Contiguous => "contiguous".to_owned(),
                 QueryPositions::Anchored => format!("anchored at {}", config.segment_tokens),
+                QueryPositions::Aligned => "aligned".to_owned(),
             },
         );
         visit("config", numbers.as_bytes());

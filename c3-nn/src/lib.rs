@@ -13,6 +13,7 @@ mod memory;
 mod options;
 mod pack;
 mod parameters;
+mod positions;
 mod prompt;
 mod qwen2;
 mod read;

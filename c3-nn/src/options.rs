@@ -20,7 +20,8 @@ pub enum WeightDtype {
     F16,
     /// bfloat16; on the CPU packed for its matrix instructions.
     Bf16,
-    /// As the checkpoint has them. Quantised ones stay in their file, which is mapped.
+    /// As the checkpoint has them. Quantised ones stay in their file, which is mapped; 8-bit ones with
+    /// a factor for each row become 32-bit floats.
     Stored,
     /// bfloat16 where the checkpoint has that, which large ones do; quantised where it has that; else
     /// 32-bit floats.

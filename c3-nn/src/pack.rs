@@ -83,6 +83,11 @@ fn put_row(part: &Stored, row: usize, to: &mut [bf16]) -> candle_core::Result<()
                 bytes.release(at(row / RELEASED_ROWS * RELEASED_ROWS)..at(row + 1));
             }
         }
+        Stored::Scaled(scaled) => {
+            for (value, to) in scaled.rows(row..row + 1).zip(to) {
+                *to = bf16::from_f32(value);
+            }
+        }
         Stored::Blocks(blocks) => {
             for (value, to) in blocks.rows(&[row as u32])?.into_iter().zip(to) {
                 *to = bf16::from_f32(value);

@@ -21,6 +21,8 @@ pub(crate) enum Format {
     F32,
     F16,
     BF16,
+    /// 8-bit numbers, with a factor for each row in a tensor of its own.
+    I8,
     Blocks(BlockType),
     /// Something that no tensor of a model is kept in, by its name.
     Other(String),
@@ -33,6 +35,7 @@ impl std::fmt::Display for Format {
             Self::F32 => f.write_str("F32"),
             Self::F16 => f.write_str("F16"),
             Self::BF16 => f.write_str("BF16"),
+            Self::I8 => f.write_str("I8"),
             Self::Blocks(kind) => kind.fmt(f),
             Self::Other(name) => f.write_str(name),
         }
@@ -55,7 +58,28 @@ impl AsRef<[u8]> for Part {
 /// A tensor in its file, of a known format and as many bytes as its shape takes.
 pub(crate) enum Stored {
     Float(DType, Vec<usize>, Part),
+    Scaled(Scaled),
     Blocks(Blocks),
+}
+
+/// A matrix `[rows, width]` of 8-bit numbers, each to be multiplied with its row's factor.
+pub(crate) struct Scaled {
+    pub width: usize,
+    pub factors: Vec<f32>,
+    pub part: Part,
+}
+
+impl Scaled {
+    /// Some of its values, row by row.
+    pub fn rows(&self, rows: Range<usize>) -> impl Iterator<Item = f32> + '_ {
+        let factors = &self.factors[rows.clone()];
+        let bytes = &self.part.as_ref()[rows.start * self.width..rows.end * self.width];
+        let row = |(bytes, &factor): (&'_ [u8], &f32)| {
+            let values: Vec<f32> = bytes.iter().map(|&b| factor * f32::from(b as i8)).collect();
+            values
+        };
+        bytes.chunks(self.width.max(1)).zip(factors).flat_map(row)
+    }
 }
 
 impl Stored {
@@ -83,6 +107,7 @@ impl Stored {
             }
             (WeightDtype::Auto, Self::Float(DType::BF16, ..)) => DType::BF16,
             (WeightDtype::Auto, Self::Float(..)) => DType::F32,
+            (WeightDtype::Stored | WeightDtype::Auto, Self::Scaled(_)) => DType::F32,
             (WeightDtype::Stored, Self::Float(dtype, ..)) => *dtype,
             (WeightDtype::Quantized(kind), _) => match fitting(kind, self.width()) {
                 Some(kind) => return Ok(self.quantize(kind)?.into()),
@@ -107,6 +132,7 @@ impl Stored {
     pub fn width(&self) -> usize {
         match self {
             Self::Float(_, shape, _) => shape.last().copied().unwrap_or(1),
+            Self::Scaled(scaled) => scaled.width,
             Self::Blocks(blocks) => blocks.dims()[1],
         }
     }
@@ -114,6 +140,7 @@ impl Stored {
     pub fn height(&self) -> usize {
         match self {
             Self::Float(_, shape, _) => shape[..shape.len().saturating_sub(1)].iter().product(),
+            Self::Scaled(scaled) => scaled.factors.len(),
             Self::Blocks(blocks) => blocks.dims()[0],
         }
     }
@@ -123,14 +150,13 @@ impl Stored {
             Self::Float(stored, shape, part) => {
                 read::tensor(&part.file, &part.range, *stored, dtype, shape)
             }
-            Self::Blocks(blocks) => {
-                let starts: Vec<usize> = (0..blocks.dims()[0]).step_by(self.strip()).collect();
+            Self::Scaled(_) | Self::Blocks(_) => {
+                let starts: Vec<usize> = (0..self.height()).step_by(self.strip()).collect();
                 let strip = |&start: &usize| self.rows(start)?.to_dtype(dtype);
                 let strips = starts.par_iter().map(strip);
                 match strips.collect::<candle_core::Result<Vec<_>>>()? {
                     none if none.is_empty() => {
-                        let [n, k] = blocks.dims();
-                        Ok(Tensor::zeros((n, k), dtype, &Device::Cpu)?)
+                        Ok(Tensor::zeros((self.height(), self.width()), dtype, &Device::Cpu)?)
                     }
                     strips => Ok(Tensor::cat(&strips, 0)?),
                 }
@@ -155,6 +181,12 @@ impl Stored {
                 let strip = strip.to_dtype(DType::F32);
                 part.file.release(part.range.start + start * row..part.range.start + end * row);
                 strip
+            }
+            Self::Scaled(scaled) => {
+                let values: Vec<f32> = scaled.rows(start..end).collect();
+                let part = &scaled.part;
+                part.file.release(part.range.start + start * width..part.range.start + end * width);
+                Tensor::from_vec(values, (end - start, width), &Device::Cpu)
             }
             Self::Blocks(blocks) => {
                 let ids: Vec<u32> = (start as u32..end as u32).collect();

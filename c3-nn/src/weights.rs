@@ -13,8 +13,11 @@ use serde::Deserialize;
 use crate::files::{Bytes, Files, map};
 use crate::gguf::Gguf;
 use crate::qwen2::EMBEDDINGS;
-use crate::stored::{Format, Part, Stored};
+use crate::stored::{Format, Part, Scaled, Stored};
 use crate::{Error, LoadOptions, Matrix, Parameters, Qwen2Config, Result, WeightDtype};
+
+/// What the name of the factors of a matrix's rows ends with, behind the name of the matrix.
+const SCALE: &str = "_scale";
 
 struct Entry {
     shard: usize,
@@ -124,6 +127,7 @@ impl Weights {
                     Dtype::F32 => Format::F32,
                     Dtype::F16 => Format::F16,
                     Dtype::BF16 => Format::BF16,
+                    Dtype::I8 => Format::I8,
                     other => Format::Other(format!("{other:?}")),
                 },
                 shape: view.shape().to_vec(),
@@ -248,7 +252,7 @@ impl Weights {
             Some(Format::BF16) => WeightDtype::Bf16,
             Some(Format::F16) => WeightDtype::F16,
             Some(Format::Blocks(kind)) => WeightDtype::Quantized(*kind),
-            Some(Format::F32 | Format::Other(_)) | None => WeightDtype::F32,
+            Some(Format::F32 | Format::I8 | Format::Other(_)) | None => WeightDtype::F32,
         })
     }
 
@@ -288,6 +292,11 @@ impl Weights {
             Format::Blocks(kind) if shape.len() == 2 => {
                 let blocks = Blocks::new(*kind, [shape[0], shape[1]], Arc::new(part));
                 Stored::Blocks(blocks.map_err(candle_core::Error::from)?)
+            }
+            Format::I8 if shape.len() == 2 => {
+                let factors = self.stored(&format!("{name}{SCALE}"), &shape[..1])?;
+                let factors = factors.tensor(&LoadOptions::default())?.to_vec1()?;
+                Stored::Scaled(Scaled { width: shape[1], factors, part })
             }
             // Norms and biases are vectors, and nobody quantises them.
             other => {

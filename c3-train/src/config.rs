@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use c3_nn::{Activations, QueryPositions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::io;
+use crate::export::Dtype;
 use crate::{Error, Result};
 
 /// Everything that decides the outcome of a run.
@@ -60,6 +62,9 @@ pub struct Shape {
     pub banks: BTreeMap<u32, usize>,
     /// The bank that is used where none is asked for, by its ratio.
     pub default_ratio: u32,
+    /// Where the context queries stand.
+    #[serde(default)]
+    pub query_positions: QueryPositions,
 }
 
 /// TOML has no numbers for keys.
@@ -91,7 +96,7 @@ mod banks {
 }
 
 /// What the model reads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Text files, or folders of them: `.txt`, or `.jsonl` with a `text` in each line.
@@ -101,6 +106,13 @@ pub struct Data {
     /// Share of the segments whose tokens are shuffled, so that the model copies rather than guesses.
     #[serde(default)]
     pub shuffled: f64,
+    /// Share of the segments whose tokens are drawn from all the text, one by one.
+    #[serde(default)]
+    pub drawn: f64,
+    /// Share of the tokens that the decoder is given wrong, others of the text in their place: so that
+    /// it trusts the latents more than what it has said itself.
+    #[serde(default)]
+    pub wrong: f64,
 }
 
 /// A stage of the curriculum.
@@ -139,6 +151,9 @@ pub struct Optimizer {
     pub decay: f64,
     /// Whether products round their operands to bf16 where the processor multiplies that faster.
     pub bf16: bool,
+    /// Whether all queries of a bank change alike, and so stay alike if they were: then their
+    /// positions alone tell them apart, and what one learns all have learnt.
+    pub alike_queries: bool,
     /// Decay of the average of the weights that is evaluated and exported; 0 takes the last weights.
     pub average: f64,
 }
@@ -155,12 +170,13 @@ impl Default for Optimizer {
             warm_up: 50,
             decay: 0.3,
             bf16: true,
+            alike_queries: false,
             average: 0.0,
         }
     }
 }
 
-/// How often what is done. None of it changes the outcome.
+/// How often what is done, and in what form. None of it changes what is learnt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Run {
@@ -172,6 +188,11 @@ pub struct Run {
     pub evaluate_segments: usize,
     /// Tokens of text whose activations are in memory at once: larger steps are cut.
     pub micro_tokens: usize,
+    /// Parts of a step that are computed side by side; 0 is one for each thread. Sums are rounded
+    /// otherwise where there are more or fewer.
+    pub workers: usize,
+    /// How the model's weights are written when all steps are done.
+    pub weights: Dtype,
 }
 
 impl Default for Run {
@@ -180,7 +201,19 @@ impl Default for Run {
             checkpoint_seconds: 180,
             evaluate_steps: 200,
             evaluate_segments: 32,
-            micro_tokens: 8192,
+            micro_tokens: 4096,
+            workers: 0,
+            weights: Dtype::F16,
+        }
+    }
+}
+
+impl Optimizer {
+    /// What products round their operands to.
+    pub(crate) fn activations(&self) -> Activations {
+        match self.bf16 {
+            true => Activations::Bf16,
+            false => Activations::F32,
         }
     }
 }
@@ -246,6 +279,8 @@ impl Config {
         let optimizer = &self.optimizer;
         let shares = [
             ("data.shuffled", self.data.shuffled),
+            ("data.drawn", self.data.drawn),
+            ("data.wrong", self.data.wrong),
             ("optimizer.momentum", optimizer.momentum),
             ("optimizer.decay", optimizer.decay),
             ("optimizer.average", optimizer.average),

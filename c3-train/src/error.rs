@@ -83,6 +83,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// Workers that can't be started.
+    #[error("can't start threads: {0}")]
+    Threads(String),
     /// No vocabulary can be learnt.
     #[error("learning a vocabulary failed: {0}")]
     Tokenizer(String),

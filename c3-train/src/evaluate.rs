@@ -40,7 +40,7 @@ pub(crate) fn evaluate(
     let start = |i: usize| i * places / segments.max(1) * tokens;
     let ids: Vec<u32> =
         (0..segments).flat_map(|i| text.range(start(i)..start(i) + tokens)).collect();
-    let of_text = loss(encoder, decoder, prompt, &Batch { ids: &ids, tokens, bank })?;
+    let of_text = loss(encoder, decoder, prompt, &Batch { ids: &ids, given: &ids, tokens, bank })?;
     let (mut similarity, mut exact) = (0.0, 0);
     for ids in ids.chunks(tokens) {
         let source = spelled(encoder, ids);

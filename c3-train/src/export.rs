@@ -7,6 +7,7 @@ use std::path::Path;
 
 use half::f16;
 use safetensors::View;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::io;
@@ -18,11 +19,18 @@ pub(crate) type Named = (String, Vec<usize>, Vec<f32>);
 /// The folder of the encoder, and what the names of its tensors begin with among all parameters.
 const ENCODER: &str = "llm1/";
 
-/// How numbers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dtype {
+/// How weights are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32-bit floats.
     F32,
+    /// 16-bit floats.
+    #[default]
     F16,
+    /// Matrices in 8 bits, with a factor for each row (`weight_scale`) that makes its largest value
+    /// 127; vectors in 32-bit floats.
+    Int8,
 }
 
 impl Dtype {
@@ -30,6 +38,7 @@ impl Dtype {
         match self {
             Self::F32 => "float32",
             Self::F16 => "float16",
+            Self::Int8 => "int8",
         }
     }
 }
@@ -77,39 +86,74 @@ pub(crate) fn copy_default_bank(tensors: &mut [Named], ratio: u32) {
 }
 
 pub(crate) fn write_tensors(path: &Path, tensors: &[Named], dtype: Dtype) -> Result<()> {
-    let views = tensors.iter().map(|tensor| (&tensor.0, Values { tensor, dtype }));
+    let mut views = Vec::new();
+    for tensor in tensors {
+        let (name, dims, values) = tensor;
+        if dtype == Dtype::Int8 && dims.len() == 2 {
+            let (whole, factors) = eighths(values, dims[1]);
+            views.push((name.clone(), Values::Bytes(whole, dims)));
+            views.push((format!("{name}_scale"), Values::F32(Cow::Owned(factors), &dims[..1])));
+        } else if dtype == Dtype::F16 {
+            views.push((name.clone(), Values::F16(values, dims)));
+        } else {
+            views.push((name.clone(), Values::F32(Cow::Borrowed(values), dims)));
+        }
+    }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize_to_file(views, Some(metadata), path)
         .map_err(|error| Error::State { path: path.into(), reason: error.to_string() })
 }
 
-struct Values<'a> {
-    tensor: &'a Named,
-    dtype: Dtype,
+/// Rows of `width` values in 8 bits, and the factor of each.
+fn eighths(values: &[f32], width: usize) -> (Vec<u8>, Vec<f32>) {
+    let rows = values.chunks(width.max(1));
+    let factor = |row: &[f32]| row.iter().fold(0f32, |most, x| most.max(x.abs())) / 127.0;
+    let factors: Vec<f32> = rows.clone().map(factor).collect();
+    let whole = |(row, &factor): (&[f32], &f32)| {
+        let inverse = if factor > 0.0 { factor.recip() } else { 0.0 };
+        row.iter().map(|x| (x * inverse).round() as i8 as u8).collect::<Vec<_>>()
+    };
+    (rows.zip(&factors).flat_map(whole).collect(), factors)
+}
+
+/// The values of a tensor and its shape.
+enum Values<'a> {
+    F32(Cow<'a, [f32]>, &'a [usize]),
+    F16(&'a [f32], &'a [usize]),
+    Bytes(Vec<u8>, &'a [usize]),
 }
 
 impl View for Values<'_> {
     fn dtype(&self) -> safetensors::Dtype {
-        match self.dtype {
-            Dtype::F32 => safetensors::Dtype::F32,
-            Dtype::F16 => safetensors::Dtype::F16,
+        match self {
+            Self::F32(..) => safetensors::Dtype::F32,
+            Self::F16(..) => safetensors::Dtype::F16,
+            Self::Bytes(..) => safetensors::Dtype::I8,
         }
     }
 
     fn shape(&self) -> &[usize] {
-        &self.tensor.1
+        match self {
+            Self::F32(_, dims) | Self::F16(_, dims) | Self::Bytes(_, dims) => dims,
+        }
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = &self.tensor.2;
-        Cow::Owned(match self.dtype {
-            Dtype::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Dtype::F16 => values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
-        })
+        match self {
+            Self::F32(values, _) => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::F16(values, _) => {
+                values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
+            }
+            Self::Bytes(bytes, _) => Cow::Borrowed(bytes),
+        }
     }
 
     fn data_len(&self) -> usize {
-        self.tensor.2.len() * if self.dtype == Dtype::F32 { 4 } else { 2 }
+        match self {
+            Self::F32(values, _) => 4 * values.len(),
+            Self::F16(values, _) => 2 * values.len(),
+            Self::Bytes(bytes, _) => bytes.len(),
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::Result;
 pub struct Batch<'a> {
     /// `[segments, tokens]`
     pub ids: &'a [u32],
+    /// What the decoder is given before each next token: the same, or the same with some of them
+    /// wrong. `[segments, tokens]`
+    pub given: &'a [u32],
     /// Tokens of a segment.
     pub tokens: usize,
     /// The context queries that it meets.
@@ -47,13 +50,14 @@ pub fn loss(
     let latents = latents.reshape((rows, count, wide))?;
     let before = repeated(&writer.embed(&prompt.before)?, rows)?;
     let after = repeated(&writer.embed(&prompt.after)?, rows)?;
-    let text = writer.embed(batch.ids)?.reshape((rows, tokens, wide))?;
+    let text = writer.embed(batch.given)?.reshape((rows, tokens, wide))?;
     let x = Tensor::cat(&[&before, &latents, &after, &text], 1)?;
     let b = prompt.before.len();
-    let resume = decoder.position_behind(b, count);
-    let answered = resume..resume + prompt.after.len() + tokens;
-    let positions = (0..b + count).chain(answered).map(|position| position as u32);
-    let positions = repeated_positions(positions, rows);
+    let config = decoder.config();
+    let resume = (b + config.latent_room(count)) as u32;
+    let answered = (resume..).take(prompt.after.len() + tokens);
+    let read = config.latent_position_ids(b, tokens, count);
+    let positions = repeated_positions(read.into_iter().chain(answered), rows);
     let hidden = writer.forward_embeds(&x, &positions, &[], None, tokens + 1)?;
 
     let targets: Vec<u32> = batch

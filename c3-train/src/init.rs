@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use c3_nn::Tokenizer;
+use c3_nn::{QueryPositions, Tokenizer};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -39,9 +39,15 @@ pub(crate) fn write(shape: &Shape, seed: u64, to: &Path) -> Result<()> {
     for (ratio, &count) in &shape.banks {
         bridge.push((format!("model.Q_banks.{ratio}.weight"), vec![count, hidden]));
     }
+    // Aligned queries are told apart by their positions alone.
+    let alike = shape.query_positions == QueryPositions::Aligned;
     let mut random = |tensors: &[(String, Vec<usize>)]| -> Vec<Named> {
         let one = |(name, dims): &(String, Vec<usize>)| {
-            let values = initial(name, dims.iter().product(), shape.layers, &mut rng);
+            let count = dims.iter().product();
+            let values = match alike && name.contains(".Q") {
+                true => initial(name, hidden, shape.layers, &mut rng).repeat(count / hidden),
+                false => initial(name, count, shape.layers, &mut rng),
+            };
             (name.clone(), dims.clone(), values)
         };
         tensors.iter().map(one).collect()
@@ -162,7 +168,7 @@ fn configs(shape: &Shape, tokenizer: &Tokenizer) -> Result<(Value, Value)> {
         "use_im_start_end": true,
         "c3": {
             "segment_tokens": shape.segment_tokens,
-            "query_positions": "anchored",
+            "query_positions": shape.query_positions,
             "query_banks": banks,
             "prompt": { "system": null, "before": "<img>", "after": "</img>", "question": "" },
         },

@@ -14,11 +14,13 @@ mod schedule;
 mod state;
 mod tokenizer;
 mod trainer;
+mod workers;
 
 pub use config::{Config, Data, From, Optimizer as OptimizerConfig, Run, Shape, Stage};
 pub use data::Tokens;
 pub use error::{Error, Result};
 pub use evaluate::Evaluation;
+pub use export::Dtype;
 pub use forward::{Batch, loss};
 pub use optimizer::Optimizer;
 pub use tokenizer::train_tokenizer;

@@ -14,6 +14,8 @@ pub(crate) struct Sample {
     pub tokens: usize,
     /// `[segments, tokens]`
     pub ids: Vec<u32>,
+    /// The same with some wrong, as the decoder is given it: `[segments, tokens]`.
+    pub given: Vec<u32>,
 }
 
 /// The text of step `step`, counted from 0.
@@ -35,10 +37,25 @@ pub(crate) fn sample(config: &Config, text: &Tokens, step: u64) -> Sample {
     for _ in 0..segments {
         let start = rng.random_range(0..=text.len() - tokens);
         let mut segment: Vec<u32> = text.range(start..start + tokens).collect();
-        if config.data.shuffled > 0.0 && rng.random_bool(config.data.shuffled) {
+        let kind: f64 = rng.random();
+        if kind < config.data.shuffled {
             segment.shuffle(&mut rng);
+        } else if kind < config.data.shuffled + config.data.drawn {
+            segment.iter_mut().for_each(|id| *id = any(text, &mut rng));
         }
         ids.extend(segment);
     }
-    Sample { ratio, tokens, ids }
+    let mut given = ids.clone();
+    if config.data.wrong > 0.0 {
+        let wrong = given.iter_mut().filter(|_| rng.random_bool(config.data.wrong));
+        let places: Vec<&mut u32> = wrong.collect();
+        places.into_iter().for_each(|id| *id = any(text, &mut rng));
+    }
+    Sample { ratio, tokens, ids, given }
+}
+
+/// One of the text's tokens.
+fn any(text: &Tokens, rng: &mut ChaCha8Rng) -> u32 {
+    let at = rng.random_range(0..text.len());
+    text.range(at..at + 1).next().unwrap_or(0)
 }

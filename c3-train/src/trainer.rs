@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use c3_core::Compression;
 use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder};
-use c3_nn::{Activations, Checkpoint, LoadOptions, Parameters, PromptIds};
+use c3_nn::{Checkpoint, LoadOptions, Parameters, PromptIds};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::io;
 use crate::evaluate::evaluate;
-use crate::export::{self, Dtype};
+use crate::export;
 use crate::forward::{Batch, loss};
 use crate::sampler::sample;
+use crate::workers::Workers;
 use crate::{Config, Error, Evaluation, From, Optimizer, Result, Tokens, init, schedule, state};
 
 /// What happens during a run; each is also a line of its `log.jsonl`.
@@ -74,6 +75,7 @@ pub struct Trainer {
     decoder: C3Decoder,
     prompt: PromptIds,
     optimizer: Optimizer,
+    workers: Workers,
     train: Tokens,
     valid: Tokens,
     step: u64,
@@ -105,10 +107,7 @@ impl Trainer {
         let parameters = Parameters::new();
         let options = LoadOptions {
             parameters: Some(parameters.clone()),
-            activations: match config.optimizer.bf16 {
-                true => Activations::Bf16,
-                false => Activations::F32,
-            },
+            activations: config.optimizer.activations(),
             ..LoadOptions::default()
         };
         let encoder = C3Encoder::load(&checkpoint, &options)?;
@@ -143,8 +142,21 @@ impl Trainer {
             state::restore(&path, &mut optimizer)?;
             step = newest;
         }
+        let workers = Workers::new(config.run.workers)?;
         let (config, folder) = (config.clone(), folder.to_owned());
-        Ok(Self { config, folder, base, encoder, decoder, prompt, optimizer, train, valid, step })
+        Ok(Self {
+            config,
+            folder,
+            base,
+            encoder,
+            decoder,
+            prompt,
+            optimizer,
+            workers,
+            train,
+            valid,
+            step,
+        })
     }
 
     /// Steps that are done.
@@ -195,15 +207,26 @@ impl Trainer {
         let sample = sample(&self.config, &self.train, self.step);
         let bank = Bank::choose(self.encoder.config(), Compression::Ratio(sample.ratio))?;
         let segments = sample.ids.len() / sample.tokens;
-        let at_once = (self.config.run.micro_tokens / sample.tokens).max(1);
+        let at_once = (self.config.run.micro_tokens / sample.tokens)
+            .min(segments.div_ceil(self.workers.count()))
+            .max(1);
+        let parts = sample.ids.chunks(at_once * sample.tokens);
+        let parts: Vec<_> = parts.zip(sample.given.chunks(at_once * sample.tokens)).collect();
+        let Self { encoder, decoder, prompt, optimizer, .. } = self;
         let mut total = 0.0;
-        for ids in sample.ids.chunks(at_once * sample.tokens) {
-            let share = (ids.len() / sample.tokens) as f64 / segments as f64;
-            let batch = Batch { ids, tokens: sample.tokens, bank };
-            let loss = loss(&self.encoder, &self.decoder, &self.prompt, &batch)?;
-            total += share * f64::from(loss.to_scalar::<f32>()?);
-            self.optimizer.add(&loss.backward()?, share)?;
-        }
+        self.workers.each(
+            &parts,
+            |&(ids, given)| {
+                let batch = Batch { ids, given, tokens: sample.tokens, bank };
+                let loss = loss(encoder, decoder, prompt, &batch)?;
+                let share = (ids.len() / sample.tokens) as f64 / segments as f64;
+                Ok((share, f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
+            },
+            |(share, loss, gradients)| {
+                total += share * loss;
+                optimizer.add(&gradients, share)
+            },
+        )?;
         let norm = self.optimizer.norm();
         for (what, found) in [("loss", total), ("gradient norm", norm)] {
             if !found.is_finite() {
@@ -246,7 +269,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Writes the model to `model/`, in f16.
+    /// Writes the model to `model/`.
     fn export(&self) -> Result<()> {
         let (partial, path) = (self.folder.join("model.partial"), self.folder.join("model"));
         for old in [&partial, &path] {
@@ -260,7 +283,7 @@ impl Trainer {
         if let Some((&ratio, _)) = default {
             export::copy_default_bank(&mut tensors, ratio);
         }
-        export::write(&tensors, &self.base, &partial, Dtype::F16)?;
+        export::write(&tensors, &self.base, &partial, self.config.run.weights)?;
         fs::rename(&partial, &path).map_err(io(&path, "renaming to"))
     }
 

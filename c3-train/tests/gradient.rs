@@ -31,8 +31,9 @@ fn checkpoint(folder: &Path) -> Checkpoint {
             segment_tokens: SEGMENT,
             banks: BTreeMap::from([(4, 8), (8, 4)]),
             default_ratio: 8,
+            query_positions: c3_nn::QueryPositions::Anchored,
         }),
-        data: Data { train: vec![text.clone()], valid: vec![text], shuffled: 0.0 },
+        data: Data { train: vec![text.clone()], valid: vec![text], ..Data::default() },
         stages: vec![Stage { steps: 1, lengths: vec![8], ratios: vec![4], tokens: 8 }],
         optimizer: OptimizerConfig::default(),
         run: Run::default(),
@@ -129,7 +130,7 @@ fn every_tensor_has_the_gradient_of_the_plain_model() {
     let bank = Bank::choose(checkpoint.config(), Compression::Ratio(4)).unwrap();
     let rows = 3;
     let ids: Vec<u32> = (0..rows * TOKENS).map(|i| (i * 7919 % 8000) as u32).collect();
-    let batch = Batch { ids: &ids, tokens: TOKENS, bank };
+    let batch = Batch { ids: &ids, given: &ids, tokens: TOKENS, bank };
     let found = loss(&encoder, &decoder, &prompt, &batch).unwrap();
 
     let vars: BTreeMap<String, Var> = parameters.vars().into_iter().collect();

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use c3_nn::QueryPositions;
 use c3_train::{
-    Config, Data, Error, Event, Finished, From, OptimizerConfig, Run, Shape, Stage, Trainer,
+    Config, Data, Dtype, Error, Event, Finished, From, OptimizerConfig, Run, Shape, Stage, Trainer,
 };
 
 fn root() -> PathBuf {
@@ -24,8 +25,15 @@ fn config(steps: u64) -> Config {
             segment_tokens: 32,
             banks: BTreeMap::from([(4, 8), (8, 4)]),
             default_ratio: 8,
+            query_positions: QueryPositions::Aligned,
         }),
-        data: Data { train: vec![text.clone()], valid: vec![text], shuffled: 0.25 },
+        data: Data {
+            train: vec![text.clone()],
+            valid: vec![text],
+            shuffled: 0.25,
+            drawn: 0.1,
+            wrong: 0.1,
+        },
         stages: vec![Stage { steps, lengths: vec![8, 16], ratios: vec![4, 8], tokens: 128 }],
         optimizer: OptimizerConfig {
             warm_up: 2,
@@ -33,7 +41,13 @@ fn config(steps: u64) -> Config {
             weight_decay: 0.01,
             ..OptimizerConfig::default()
         },
-        run: Run { evaluate_steps: 1000, evaluate_segments: 2, micro_tokens: 64, ..Run::default() },
+        run: Run {
+            evaluate_steps: 1000,
+            evaluate_segments: 2,
+            micro_tokens: 64,
+            workers: 1,
+            ..Run::default()
+        },
     }
 }
 
@@ -80,11 +94,40 @@ fn a_run_that_is_stopped_goes_on_as_if_it_had_not_been() {
     assert_eq!(bytes(&parts.join("model")), bytes(&whole.join("model")));
 }
 
+/// Two workers with half of a step each do what one does with all of it.
+#[test]
+fn workers_share_a_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |workers: usize, micro_tokens: usize| {
+        let mut config = config(6);
+        config.optimizer.bf16 = false;
+        config.run = Run { workers, micro_tokens, ..config.run };
+        let place = folder.path().join(format!("{workers}-{micro_tokens}"));
+        let losses = losses(&mut Trainer::open(&config, &place, &|_| {}).unwrap(), usize::MAX).0;
+        let device = candle_core::Device::Cpu;
+        let path = place.join("step-000000006/model.safetensors");
+        (losses, candle_core::safetensors::load(path, &device).unwrap())
+    };
+    let (losses, weights) = run(1, 128);
+    for (workers, micro_tokens) in [(2, 128), (2, 64), (3, 32)] {
+        let (other, others) = run(workers, micro_tokens);
+        for (loss, other) in losses.iter().zip(other) {
+            assert!((loss - other).abs() < 1e-5 * loss, "{workers}: {loss} {other}");
+        }
+        for (name, tensor) in &weights {
+            let off = (tensor - &others[name]).unwrap().abs().unwrap().max_all().unwrap();
+            let off = off.to_scalar::<f32>().unwrap();
+            // AdamW divides by the size of a gradient, so what is next to none may have either sign.
+            assert!(off < 1e-3, "{workers}: {name} is off by {off}");
+        }
+    }
+}
+
 #[test]
 fn it_learns_and_its_model_can_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(60);
-    config.data.shuffled = 0.0;
+    config.data = Data { shuffled: 0.0, drawn: 0.0, wrong: 0.0, ..config.data };
     config.stages[0].lengths = vec![8];
     config.run.evaluate_steps = 60;
     let mut trainer = Trainer::open(&config, folder.path(), &|_| {}).unwrap();
@@ -125,6 +168,53 @@ fn it_learns_and_its_model_can_be_used() {
     let mut trainer = Trainer::open(&more, &next, &|_| {}).unwrap();
     let (losses, _) = self::losses(&mut trainer, usize::MAX);
     assert!(losses[0] < 0.8 * first, "{losses:?}");
+}
+
+#[test]
+fn a_model_in_8_bits_is_off_by_half_a_step_of_each_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(2);
+    config.optimizer.average = 0.0;
+    config.run.weights = Dtype::Int8;
+    losses(&mut Trainer::open(&config, folder.path(), &|_| {}).unwrap(), usize::MAX);
+    let open = |name: &str| c3_nn::Checkpoint::open(&folder.path().join(name)).unwrap();
+    let (exact, small) = (open("step-000000002"), open("model"));
+    let options = c3_nn::LoadOptions::default();
+    for (name, shape) in [
+        ("model.embed_tokens.weight", [8192, 32]),
+        ("model.layers.0.mlp.down_proj.weight", [32, 48]),
+        ("model.Q_banks.8.weight", [4, 32]),
+    ] {
+        let of = |model: &c3_nn::Checkpoint| {
+            model.decoder().tensor(name, &shape, &options).unwrap().to_vec2::<f32>().unwrap()
+        };
+        for (row, found) in of(&exact).iter().zip(of(&small)) {
+            let most = row.iter().fold(0f32, |most, x| most.max(x.abs()));
+            let off = row.iter().zip(&found).map(|(x, y)| (x - y).abs()).fold(0f32, f32::max);
+            assert!(off <= 0.501 * most / 127.0, "{name}: {off} of {most}");
+            assert!(found.iter().any(|x| x.abs() > 0.99 * most), "{name}");
+        }
+    }
+    let bytes = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    assert!(3 * bytes("model/model.safetensors") < bytes("step-000000002/model.safetensors"));
+
+    // However the weights are kept in memory, latents are about the same.
+    let ids: Vec<u32> = (100..130).collect();
+    let latents = |model: &c3_nn::Checkpoint, dtype: c3_nn::WeightDtype| {
+        let options = c3_nn::LoadOptions { dtype, ..Default::default() };
+        let encoder = c3_encoder::C3Encoder::load(model, &options).unwrap();
+        let bank =
+            c3_encoder::Bank::choose(model.config(), c3_core::Compression::Ratio(4)).unwrap();
+        encoder.latents(&[&ids], &bank).unwrap().swap_remove(0)
+    };
+    let expected = latents(&exact, c3_nn::WeightDtype::F32);
+    for dtype in ["auto", "stored", "f16", "bf16", "q8_0"] {
+        let found = latents(&small, dtype.parse().unwrap());
+        let off = (&found - &expected).unwrap().abs().unwrap().max_all().unwrap();
+        let (off, most) = (off, expected.abs().unwrap().max_all().unwrap());
+        let share = off.to_scalar::<f32>().unwrap() / most.to_scalar::<f32>().unwrap();
+        assert!(share < 0.05, "{dtype}: {share}");
+    }
 }
 
 #[test]

@@ -169,5 +169,6 @@ fn positions(positions: QueryPositions) -> &'static str {
     match positions {
         QueryPositions::Contiguous => "contiguous",
         QueryPositions::Anchored => "anchored",
+        QueryPositions::Aligned => "aligned",
     }
 }

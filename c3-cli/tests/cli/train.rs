@@ -1,6 +1,8 @@
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::time::Duration;
 
-use crate::support::{Dir, TEXT};
+use crate::support::{Dir, Run, TEXT};
 
 fn config(dir: &Dir, more: &str) {
     dir.write("text.txt", TEXT.repeat(3));
@@ -33,6 +35,54 @@ fn a_run_ends_with_a_model_that_compresses() {
 
     let again = dir.run(&["train", "train.toml", "--out", "run"]).expect(0);
     assert!(again.stderr.contains("0 of 3 steps to do"), "{}", again.stderr);
+}
+
+/// The files of the model that a run ends with.
+fn model(dir: &Dir, run: &str) -> Vec<Vec<u8>> {
+    let files = ["model.safetensors", "llm1/model.safetensors", "config.json"];
+    files.map(|file| std::fs::read(dir.path(&format!("{run}/model/{file}"))).unwrap()).to_vec()
+}
+
+#[test]
+fn a_run_that_is_killed_ends_as_if_it_had_not_been() {
+    let dir = Dir::new();
+    config(&dir, "checkpoint_seconds = 0\n");
+    let text = std::fs::read_to_string(dir.path("train.toml")).unwrap();
+    dir.write("train.toml", text.replace("steps = 3\n", "steps = 30\n"));
+    let args = |run: &'static str| ["train", "train.toml", "--out", run, "--threads", "1"];
+    dir.run(&args("whole")).expect(0);
+
+    for turn in 0..3 {
+        // A moment that has nothing to do with what it is doing.
+        let moment = 200 + RandomState::new().hash_one(turn) % 1500;
+        let mut running = dir.spawn(&mut dir.command(args("parts")));
+        std::thread::sleep(Duration::from_millis(moment));
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
+    dir.run(&args("parts")).expect(0);
+    assert_eq!(model(&dir, "parts"), model(&dir, "whole"));
+}
+
+/// A file that grows too large stands for a disk that is full.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_reported_and_the_last_checkpoint_stays() {
+    let dir = Dir::new();
+    config(&dir, "checkpoint_seconds = 0\n");
+    dir.run(&["train", "train.toml", "--out", "whole", "--threads", "1"]).expect(0);
+
+    let limited = "trap '' XFSZ; ulimit -f 8000; exec \"$0\" \"$@\"";
+    let c3 = dir.command(["train"]).get_program().to_owned();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", limited]).arg(c3);
+    command.args(["train", "train.toml", "--out", "run", "--threads", "1"]);
+    let run = Run::of(command.current_dir(dir.path(""))).expect(2);
+    let said = &run.stderr;
+    assert!(said.contains("model.safetensors") && said.contains("too large"), "{said}");
+    assert!(!dir.path("run/model").exists());
+    dir.run(&["train", "train.toml", "--out", "run", "--threads", "1"]).expect(0);
+    assert_eq!(model(&dir, "run"), model(&dir, "whole"));
 }
 
 #[test]

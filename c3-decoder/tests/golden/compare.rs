@@ -65,7 +65,7 @@ pub fn compare_as(
         close(&at("projected latents"), &projected, &golden("projected"), tolerance)?;
 
         let (prompt, logits) =
-            decoder.prompt_logits(&latents, Some(question)).map_err(|e| text(&e))?;
+            decoder.prompt_logits(&latents, ids.len(), Some(question)).map_err(|e| text(&e))?;
         let expected = ids_of(&golden("decoder_ids"));
         if prompt != expected {
             return Err(format!("{}: {prompt:?} for {expected:?}", at("decoder ids")));

@@ -134,6 +134,7 @@ fn size(format: &Format, shape: &[usize]) -> Option<usize> {
     match format {
         Format::F32 => values(shape)?.checked_mul(4),
         Format::F16 | Format::BF16 => values(shape)?.checked_mul(2),
+        Format::I8 => values(shape),
         Format::Blocks(kind) => {
             let (&width, outer) = shape.split_last()?;
             kind.bytes(values(outer)?, width)

@@ -71,6 +71,10 @@ impl Optimizer {
         for parameter in &mut self.parameters {
             // What had no part in the loss, such as another bank's queries, has no gradient.
             if let Some(gradient) = gradients.get(parameter.var.as_tensor()) {
+                let gradient = match self.config.alike_queries && is_queries(&parameter.name) {
+                    true => gradient.mean_keepdim(0)?.broadcast_as(gradient.shape())?,
+                    false => gradient.clone(),
+                };
                 let gradient = gradient.contiguous()?.flatten_all()?.to_vec1::<f32>()?;
                 let sums = parameter.gradient.par_iter_mut().zip(gradient);
                 sums.for_each(|(sum, gradient)| *sum += share * gradient);
@@ -108,7 +112,9 @@ impl Optimizer {
                     let rate = share * config.muon_rate;
                     decay(&mut weights, rate * config.weight_decay);
                     let dims = var.dims2()?;
-                    muon::update(&mut weights, gradient, first, dims, rate, config.momentum)?;
+                    let activations = config.activations();
+                    let momentum = config.momentum;
+                    muon::update(&mut weights, gradient, first, dims, rate, momentum, activations)?;
                 }
                 Rule::Adam(decays) => {
                     let rate = share * config.adam_rate;
@@ -166,6 +172,11 @@ fn rule(config: &OptimizerConfig, name: &str, rank: usize) -> Rule {
         true if config.muon_rate > 0.0 => Rule::Muon,
         _ => Rule::Adam(rank == 2),
     }
+}
+
+/// Whether this is a bank of context queries.
+fn is_queries(name: &str) -> bool {
+    name.starts_with("model.Q.") || name.starts_with("model.Q_banks.")
 }
 
 fn values(var: &Var) -> Result<Vec<f32>> {

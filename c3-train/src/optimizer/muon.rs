@@ -1,7 +1,7 @@
 //! Muon's step (Jordan 2024, kellerjordan.github.io/posts/muon): the momentum of a matrix, made
 //! nearly orthogonal.
 
-use c3_kernels::linear;
+use c3_kernels::{Activations, trained_linear};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
@@ -19,6 +19,7 @@ pub(super) fn update(
     (rows, columns): (usize, usize),
     rate: f64,
     beta: f64,
+    activations: Activations,
 ) -> Result<()> {
     let beta = beta as f32;
     let ahead: Vec<f32> = momentum
@@ -29,26 +30,28 @@ pub(super) fn update(
             g + beta * *m
         })
         .collect();
-    let direction = orthogonal(&Tensor::from_vec(ahead, (rows, columns), &Device::Cpu)?)?;
+    let direction = Tensor::from_vec(ahead, (rows, columns), &Device::Cpu)?;
+    let direction = orthogonal(&direction, activations)?;
     let size = (rate * (rows as f64 / columns as f64).max(1.0).sqrt()) as f32;
     let direction = direction.flatten_all()?.to_vec1::<f32>()?;
     weights.par_iter_mut().zip(direction).for_each(|(weight, d)| *weight -= size * d);
     Ok(())
 }
 
-/// The matrix with its singular values brought near 1.
-fn orthogonal(x: &Tensor) -> Result<Tensor> {
+/// The matrix with its singular values brought near 1; bf16 is enough for that.
+fn orthogonal(x: &Tensor, activations: Activations) -> Result<Tensor> {
     let (rows, columns) = x.dims2()?;
     let turned = rows > columns;
     let x = if turned { x.t()?.contiguous()? } else { x.clone() };
     let norm = f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?).sqrt();
     let mut x = (x / (norm + 1e-7))?;
     let [a, b, c] = COEFFICIENTS;
+    let linear = |x: &Tensor, w: &Tensor| trained_linear(x, w, None, activations);
     for _ in 0..STEPS {
-        let square = linear(&x, &x, None)?; // x xᵀ, [short, short]
+        let square = linear(&x, &x)?; // x xᵀ, [short, short]
         // It is symmetric: its product with itself is one with its transpose.
-        let mixed = ((&square * b)? + (linear(&square, &square, None)? * c)?)?;
-        x = ((&x * a)? + linear(&mixed, &x.t()?.contiguous()?, None)?)?;
+        let mixed = ((&square * b)? + (linear(&square, &square)? * c)?)?;
+        x = ((&x * a)? + linear(&mixed, &x.t()?.contiguous()?)?)?;
     }
     Ok(if turned { x.t()?.contiguous()? } else { x })
 }
@@ -59,9 +62,13 @@ mod tests {
 
     #[test]
     fn singular_values_come_near_one() {
-        for (rows, columns) in [(8, 8), (5, 12), (33, 9)] {
+        let sizes = [(8, 8), (5, 12), (33, 9), (70, 96), (200, 65)];
+        let roundings = [Activations::F32, Activations::Bf16];
+        for ((rows, columns), activations) in
+            sizes.into_iter().flat_map(|size| roundings.map(|rounding| (size, rounding)))
+        {
             let x = Tensor::randn(0f32, 1.0, (rows, columns), &Device::Cpu).unwrap();
-            let x = orthogonal(&x).unwrap();
+            let x = orthogonal(&x, activations).unwrap();
             assert_eq!(x.dims(), [rows, columns]);
             let short = if rows > columns { x.t().unwrap() } else { x };
             let square = short.matmul(&short.t().unwrap()).unwrap().to_vec2::<f32>().unwrap();
@@ -78,7 +85,7 @@ mod tests {
         let mut weights = vec![1f32; 6];
         let gradient = vec![1f32, 0.0, 0.0, 0.0, 1.0, 0.0];
         let mut momentum = vec![0f32; 6];
-        update(&mut weights, &gradient, &mut momentum, (2, 3), 0.1, 0.9).unwrap();
+        update(&mut weights, &gradient, &mut momentum, (2, 3), 0.1, 0.9, Activations::F32).unwrap();
         assert_eq!(momentum, gradient);
         assert!(weights[0] < 0.95 && weights[4] < 0.95 && (weights[1] - 1.0).abs() < 1e-6);
     }
