@@ -221,6 +221,8 @@ def text():
         "**Attention of one query in a kernel of its own.** With 8 rows of a key-value head a tile of 64 has one warp of four",
         "with rows; the others only fetch. That warp's 64 products of 16 × 8 × 16 for each 32 keys take 512 clocks of its quarter of an A100's",
         "multiprocessor, which gets the 16 KB of those keys and values from memory in 1,200 clocks: the tile waits for memory all the same.\n",
+        "**A variant for Hopper** with TMA and wgmma, which alone reach that card's tensor peak. The emulator has neither, so it could not be",
+        "verified as the others are; until it can be, or a card is at hand, an H100 runs the kernels of sm_80.\n",
         "**RMS norm.** `candle-nn` has a kernel for all three types, which the model uses.\n",
     ]
     return "\n".join(parts)

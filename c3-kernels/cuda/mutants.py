@@ -3,12 +3,13 @@
 
 Each mutant replaces a piece of a source that stands there exactly once. Of attention only heads of 64
 in one type are compiled. The file is xz of, for each mutant, a line `// mutant: NAME MODULE` and its
-PTX. Needs nvcc, as build.sh does; running the tests doesn't.
+PTX. Needs nvcc, as build.sh does (toolchain.sh installs it); running the tests doesn't.
 
     mutants.py            writes mutants.xz
     mutants.py --check    fails if mutants.xz isn't what the sources give
 """
 
+import concurrent.futures
 import lzma
 import os
 import pathlib
@@ -105,7 +106,12 @@ MUTANTS = [
 ]
 
 
-def compiled(name, source, patched, old, new, work):
+def compiled(name, source, patched, old, new):
+    with tempfile.TemporaryDirectory(prefix="c3.", dir="/tmp") as work:
+        return compiled_in(pathlib.Path(work), name, source, patched, old, new)
+
+
+def compiled_in(work, name, source, patched, old, new):
     for file in HERE.glob("*.cu*"):
         shutil.copy(file, work)
     text = (work / patched).read_text()
@@ -118,23 +124,36 @@ def compiled(name, source, patched, old, new, work):
         unit = re.sub(r"C3_COMBINE\(combine_(?!f32_64)\w+, .*\)\n", "", unit)
         unit = re.sub(r"C3_KERNELS\((?!f32)\w+, .*\)\n", "", unit)
     (work / "mutant.cu").write_text(unit)
-    home = os.environ.get("CUDA_HOME")
-    nvcc = f"{home}/bin/nvcc" if home else "nvcc"
-    command = [nvcc, "--ptx", "--gpu-architecture=compute_80", "-std=c++17", "-O3", "mutant.cu", "-o", "mutant.ptx"]
+    # The compiler through a path of one length, on which its output can depend: see build.sh.
+    home = os.environ.get("CUDA_HOME") or pathlib.Path(shutil.which("nvcc") or sys.exit("no nvcc here")).parents[1]
+    (work / "c").symlink_to(home)
+    command = [f"{work}/c/bin/nvcc", "--ptx", "--gpu-architecture=compute_80", "-std=c++17", "-O3", "mutant.cu", "-o", "mutant.ptx"]
     subprocess.run(command, cwd=work, check=True, stderr=subprocess.DEVNULL)
     lines = (work / "mutant.ptx").read_text().splitlines()
     lines = [line for line in lines if line and not line.startswith("//")]
     return f"// mutant: {name} {module}\n" + "\n".join(lines) + "\n"
 
 
+def differing(mutant, text):
+    """The mutant's name if its PTX isn't `text`. The compiler has several texts for some sources: see build.sh."""
+    return None if any(compiled(*mutant) == text for _ in range(10)) else mutant[0]
+
+
+def check(target, pool):
+    texts = re.split(r"(?m)^(?=// mutant: )", lzma.decompress(target.read_bytes()).decode())[1:]
+    if [text.split(maxsplit=3)[2] for text in texts] != [mutant[0] for mutant in MUTANTS]:
+        sys.exit("mutants.xz holds other mutants than mutants.py: run mutants.py")
+    names = [name for name in pool.map(differing, MUTANTS, texts) if name]
+    sys.exit(f"mutants.xz is not what the sources give: {', '.join(names)}" if names else None)
+
+
 def main():
-    with tempfile.TemporaryDirectory() as work:
-        texts = [compiled(*mutant, pathlib.Path(work)) for mutant in MUTANTS]
-    packed = lzma.compress("".join(texts).encode(), check=lzma.CHECK_CRC32, preset=9)
     target = HERE / "mutants.xz"
-    if sys.argv[1:] == ["--check"]:
-        same = target.exists() and lzma.decompress(target.read_bytes()) == lzma.decompress(packed)
-        sys.exit(None if same else "mutants.xz is not what the sources give")
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        if sys.argv[1:] == ["--check"]:
+            check(target, pool)
+        texts = list(pool.map(lambda mutant: compiled(*mutant), MUTANTS))
+    packed = lzma.compress("".join(texts).encode(), check=lzma.CHECK_CRC32, preset=9)
     target.write_bytes(packed)
     print(f"{len(MUTANTS)} mutants, {len(packed)} bytes")
 
