@@ -4,19 +4,24 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::files::{self, OutputArgs};
+use super::level::LevelArgs;
 use super::model::{CompressionArgs, ModelArgs};
 use crate::commands::compress::Compress;
 
 /// Compress text into a .c3 file of latent tokens
+///
+/// By default the decoder then reads both, in one pass, and the file says which tokens will differ.
 #[derive(Args)]
 pub struct CompressArgs {
-    /// UTF-8 text to compress; stdin where absent or `-`
+    /// UTF-8 text to compress, with --exact any file; stdin where absent or `-`
     #[arg(value_name = "IN")]
     input: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
     compression: CompressionArgs,
+    #[command(flatten)]
+    level: LevelArgs,
     #[command(flatten)]
     model: ModelArgs,
     /// Segments computed together [default: chosen by the encoder]
@@ -36,6 +41,7 @@ impl CompressArgs {
             output,
             compute: self.model.check(),
             request: self.compression.check(self.batch),
+            promise: self.level.check(),
             json: self.json,
         })
     }
