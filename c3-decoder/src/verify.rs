@@ -7,8 +7,8 @@ use crate::{C3Decoder, Error, Result};
 
 /// Logits that are computed at a time, positions by tokens of the vocabulary: those of all positions
 /// and the whole vocabulary would be gigabytes. Columns begin at multiples of 16.
-pub(crate) const ROWS: usize = 2048;
-pub(crate) const COLUMNS: usize = 4096;
+pub(crate) const ROWS: usize = 1024;
+pub(crate) const COLUMNS: usize = 2048;
 
 /// What greedy decoding says at each position of a text when it is given the text up to there.
 ///

@@ -1,6 +1,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use anyhow::bail;
+use c3_exact::Level;
 use clap::Args;
 
 use super::files::{self, OutputArgs};
@@ -36,12 +38,16 @@ impl CompressArgs {
     pub fn check(self) -> anyhow::Result<Compress> {
         let output = self.output.check();
         super::files::json_beside_data(self.json, &output)?;
+        let (request, promise) = (self.compression.check(self.batch), self.level.check());
+        if request.lossy && matches!(promise.level, Some(Level::Exact { .. })) {
+            bail!("--lossy cannot be used with --exact, which brings every byte back as it is");
+        }
         Ok(Compress {
             input: files::input(self.input),
             output,
             compute: self.model.check(),
-            request: self.compression.check(self.batch),
-            promise: self.level.check(),
+            request,
+            promise,
             json: self.json,
         })
     }

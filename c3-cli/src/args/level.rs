@@ -17,7 +17,7 @@ pub struct LevelArgs {
     check: bool,
     /// Store what it takes for every byte to come back. The input may be any bytes
     #[arg(help_heading = PROMISE)]
-    #[arg(long, conflicts_with_all = ["fast", "lossy"])]
+    #[arg(long, conflicts_with = "fast")]
     exact: bool,
     /// Find out nothing; the decoder isn't loaded
     #[arg(help_heading = PROMISE)]
