@@ -21,7 +21,7 @@ use c3_encoder::{Bank, C3Encoder, Segmenter, SegmenterOptions};
 use c3_nn::{Activations, BlockType, Checkpoint, LoadOptions, WeightDtype};
 use candle_core::{Device, Tensor};
 
-const THRESHOLDS: [f32; 6] = [1e-4, 1e-3, 1e-2, 0.1, 0.25, 0.5];
+const THRESHOLDS: [f32; 7] = [1e-4, 1e-3, 1e-2, 0.1, 0.25, 0.5, 1.0];
 
 struct Options {
     model: PathBuf,

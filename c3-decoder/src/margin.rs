@@ -14,8 +14,8 @@ impl C3Decoder {
     pub fn margin(&self) -> f32 {
         match self.model.rounding() {
             Rounding::F32 => 1e-3,
-            Rounding::Sixteen => 0.5,
-            Rounding::Eight => 0.5,
+            Rounding::Sixteen => 0.25,
+            Rounding::Eight => 1.0,
         }
     }
 }

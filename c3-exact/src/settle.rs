@@ -39,19 +39,16 @@ impl Settler<'_> {
         for rows in self.batches(&items) {
             let mut open = rows.clone();
             let batch: Vec<&Item> = rows.iter().map(|&row| &items[row]).collect();
-            let mut latents = self.latents(&batch)?;
-            for bank in 0..self.banks.len() {
-                let of_bank: Vec<(usize, LatentTokens)> = rows
-                    .iter()
-                    .copied()
-                    .zip(std::mem::take(&mut latents[bank]))
-                    .filter(|(row, _)| open.contains(row))
-                    .collect();
-                for (row, candidate) in self.candidates(self.banks[bank], of_bank, &items)? {
+            let latents = self.latents(&batch)?;
+            let banks = self.banks.iter().zip(latents).enumerate();
+            for (number, (&bank, latents)) in banks {
+                let of_bank = rows.iter().copied().zip(latents);
+                let of_bank = of_bank.filter(|(row, _)| open.contains(row)).collect();
+                for (row, candidate) in self.candidates(bank, of_bank, &items)? {
                     if self.honours(&candidate, &items[row]) {
                         open.retain(|&other| other != row);
                         settled[row].push(self.accept(candidate, &items[row])?);
-                    } else if bank + 1 == self.banks.len() {
+                    } else if number + 1 == self.banks.len() {
                         failed.push((row, candidate.latents));
                     }
                 }
