@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use c3_core::{
-    Compression, DecodeEvent, DecodeRequest, Decoder, Fidelity, LatentContext, SegmentSource,
+    Compression, DecodeEvent, DecodeRequest, Decoder, Fidelity, LatentContext,
 };
 use c3_decoder::Error;
 use c3_exact::CompressRequest;
