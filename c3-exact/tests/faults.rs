@@ -5,9 +5,7 @@ mod support;
 use std::collections::HashMap;
 use std::path::Path;
 
-use c3_core::{
-    Compression, DecodeEvent, DecodeRequest, Decoder, Fidelity, LatentContext,
-};
+use c3_core::{Compression, DecodeEvent, DecodeRequest, Decoder, Fidelity, LatentContext};
 use c3_decoder::Error;
 use c3_exact::CompressRequest;
 use candle_core::{DType, Device, Tensor};
