@@ -25,8 +25,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         let latents = LatentTokens::from_f32(4, dim, dtype, &vec![number as f32; 4 * dim])?;
         let (bytes, hash) = (start..start + text.len() as u64, segment_hash(text.as_bytes()));
         start = bytes.end;
-        let fidelity = Fidelity::Unchecked;
-        writer.push(&Segment { latents, bytes, text_tokens: 4, hash, fidelity })?;
+        let (fidelity, text) = (Fidelity::Unchecked, None);
+        writer.push(&Segment { latents, bytes, text_tokens: 4, hash, fidelity, text })?;
     }
     writer.finish(source.finish())?.commit()?;
 

@@ -27,6 +27,22 @@ pub struct Provenance {
     pub extra: BTreeMap<String, String>,
 }
 
+/// Names the decoder that verified the segments, among what else a file's metadata holds.
+const VERIFIED_BY: &str = "c3.verified_by";
+
+impl Provenance {
+    /// The fingerprint of the decoder that said how the segments will come back; `None` where none
+    /// did, or it is not known.
+    pub fn verified_by(&self) -> Option<Fingerprint> {
+        self.extra.get(VERIFIED_BY)?.parse().ok()
+    }
+
+    /// Notes which decoder said how the segments will come back.
+    pub fn set_verified_by(&mut self, decoder: Fingerprint) {
+        self.extra.insert(VERIFIED_BY.to_owned(), decoder.to_string());
+    }
+}
+
 /// Length and hash of a source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceDigest {
@@ -133,5 +149,6 @@ pub(crate) fn check_segment(
         return Err(Error::SegmentRange { segment: number, start, end: bytes.end });
     }
     segment.fidelity.check(number, segment.text_tokens)?;
+    segment.check_text(number)?;
     Ok(bytes.end)
 }

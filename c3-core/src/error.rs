@@ -97,6 +97,20 @@ pub enum Error {
         /// The position given.
         found: u32,
     },
+    /// Patches must rise and not overlap.
+    #[error(
+        "segment {segment}: a patch of {length} bytes at byte {found}, where one from {from} on is due"
+    )]
+    PatchPlace {
+        /// Number of the segment, from 0.
+        segment: usize,
+        /// Where the patch before ended.
+        from: u32,
+        /// Where this one starts.
+        found: u32,
+        /// How many bytes it replaces.
+        length: u32,
+    },
     /// A number that the format has no room for.
     #[error("{what} {found} doesn't fit a .c3 file: at most {limit}")]
     TooLarge {
@@ -197,9 +211,6 @@ pub enum Error {
     /// A tensor that has no place in the format.
     #[error("tensor {0:?} is unknown to this version of the format")]
     UnknownTensor(String),
-    /// A tensor that a later version gives a meaning to: without it the text would come back wrong.
-    #[error("tensor {0:?} needs a newer version of the format: without it the text would be wrong")]
-    ReservedTensor(String),
     /// A tensor of another dtype.
     #[error("tensor {tensor}: expected dtype {expected}, found {found:?}")]
     TensorDtype {
@@ -252,6 +263,16 @@ pub enum Error {
         /// What the file says.
         expected: u64,
         /// What the latents hash to.
+        found: u64,
+    },
+    /// A segment's text, kept as text, was changed after it was written.
+    #[error("segment {segment} is damaged: its text hashes to {found:016x}, not {expected:016x}")]
+    VerbatimHash {
+        /// Number of the segment, from 0.
+        segment: usize,
+        /// What the file says.
+        expected: u64,
+        /// What the text hashes to.
         found: u64,
     },
     /// Offsets must rise from 0 to the length of what they divide.

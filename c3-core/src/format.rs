@@ -5,6 +5,7 @@ mod header;
 mod index;
 mod layout;
 mod metadata;
+mod patches;
 mod payload;
 mod read;
 mod save;

@@ -1,5 +1,6 @@
 //! Hashes of source text.
 
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -15,19 +16,19 @@ pub struct Sha256Digest(pub [u8; 32]);
 impl Sha256Digest {
     /// Reads 64 lower-case hexadecimal digits.
     pub(crate) fn from_hex(hex: &str) -> Option<Self> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
-        let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
-        let mut bytes = [0; 32];
-        for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = digit(high)? << 4 | digit(low)?;
-        }
-        Some(Self(bytes))
+        bytes_of(hex)?.try_into().ok().map(Self)
     }
+}
+
+/// Bytes that lower-case hexadecimal digits spell.
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
 impl std::fmt::Display for Sha256Digest {
@@ -43,7 +44,7 @@ impl std::fmt::Debug for Sha256Digest {
 }
 
 /// Counts and hashes a source text that arrives in pieces.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SourceHasher {
     bytes: u64,
     sha: Sha256,
@@ -61,6 +62,25 @@ impl SourceHasher {
         self.sha.update(bytes);
     }
 
+    /// What has been computed so far, from which [`resume`](Self::resume) goes on: hexadecimal digits,
+    /// always as many. The last bytes of the text are among them.
+    pub(crate) fn state(&self) -> String {
+        let state = self.sha.serialize();
+        let bytes = self.bytes.to_le_bytes();
+        bytes.iter().chain(state.as_slice()).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A hasher that goes on after a text whose digest is `source`, from what
+    /// [`LatentWriter::finish_appendable`](crate::LatentWriter::finish_appendable) kept of it.
+    pub(crate) fn resume(state: &str, source: crate::SourceDigest) -> Option<Self> {
+        let state = bytes_of(state)?;
+        let (bytes, state) = state.split_first_chunk()?;
+        let state = SerializedState::<Sha256>::try_from(state).ok()?;
+        let sha = Sha256::deserialize(&state).ok()?;
+        let hasher = Self { bytes: u64::from_le_bytes(*bytes), sha };
+        (hasher.clone().finish() == source).then_some(hasher)
+    }
+
     /// The length and hash of everything added.
     pub fn finish(self) -> crate::SourceDigest {
         crate::SourceDigest { bytes: self.bytes, sha256: Sha256Digest(self.sha.finalize().into()) }
@@ -69,6 +89,27 @@ impl SourceHasher {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_hash_goes_on_where_it_was_left() {
+        for length in [0, 1, 63, 64, 65, 1000] {
+            let text = vec![b'x'; length];
+            let (mut whole, mut part) = (super::SourceHasher::new(), super::SourceHasher::new());
+            whole.update(&text);
+            whole.update(b"more");
+            part.update(&text);
+            let (state, digest) = (part.state(), part.clone().finish());
+            assert_eq!(state.len(), super::SourceHasher::new().state().len());
+            let mut resumed = super::SourceHasher::resume(&state, digest).unwrap();
+            resumed.update(b"more");
+            assert_eq!(resumed.finish(), whole.finish());
+            let other = crate::SourceDigest { bytes: digest.bytes + 1, ..digest };
+            assert!(super::SourceHasher::resume(&state, other).is_none());
+            for bad in ["", "00", &state[2..], &format!("{}g0", &state[2..])] {
+                assert!(super::SourceHasher::resume(bad, digest).is_none(), "{bad}");
+            }
+        }
+    }
+
     #[test]
     fn pieces_hash_like_the_whole() {
         let mut hasher = super::SourceHasher::new();

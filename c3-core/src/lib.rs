@@ -24,7 +24,7 @@ pub use format::{
 pub use hash::{Sha256Digest, SourceHasher, segment_hash};
 pub use latent::{Dtype, LatentTokens};
 pub use ratio::CompressionRatio;
-pub use segment::{Correction, Fidelity, Segment};
+pub use segment::{Correction, Fidelity, Patch, Segment};
 pub use similarity::char_similarity;
 pub use stage::{
     Compression, DecodeEvent, DecodeRequest, Decoded, DecodedSegment, Decoder, EncodeRequest,

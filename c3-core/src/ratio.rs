@@ -10,6 +10,10 @@ pub struct CompressionRatio {
     pub latent_positions: u64,
     /// Corrections stored beside them; each counts as a position.
     pub corrections: u64,
+    /// Bytes that patches put in, which no token spells; each counts as a position.
+    pub patch_bytes: u64,
+    /// Tokens of segments that are kept as text; each is a position.
+    pub verbatim_tokens: u64,
     /// Bytes of the text.
     pub text_bytes: u64,
     /// Bytes stored for it.
@@ -17,9 +21,16 @@ pub struct CompressionRatio {
 }
 
 impl CompressionRatio {
-    /// Text tokens for each position that the decoder spends; 0 where it spends none.
+    /// All that stands for the text, counted in positions.
+    pub fn positions(&self) -> u64 {
+        [self.latent_positions, self.corrections, self.patch_bytes, self.verbatim_tokens]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Text tokens for each position; 0 where there is none.
     pub fn token_ratio(&self) -> f64 {
-        quotient(self.text_tokens, self.latent_positions + self.corrections)
+        quotient(self.text_tokens, self.positions())
     }
 
     /// Bytes of text for each byte stored; 0 where none is stored.
@@ -39,7 +50,7 @@ impl std::fmt::Display for CompressionRatio {
             "{:.2}× in tokens ({} → {}), {:.2}× in bytes ({} → {})",
             self.token_ratio(),
             self.text_tokens,
-            self.latent_positions + self.corrections,
+            self.positions(),
             self.byte_ratio(),
             self.text_bytes,
             self.stored_bytes,
@@ -56,7 +67,9 @@ mod tests {
         let ratio = CompressionRatio {
             text_tokens: 400,
             latent_positions: 34,
-            corrections: 6,
+            corrections: 4,
+            patch_bytes: 1,
+            verbatim_tokens: 1,
             text_bytes: 1600,
             stored_bytes: 3200,
         };

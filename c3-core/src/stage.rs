@@ -152,6 +152,13 @@ pub enum DecodeEvent<'a> {
         /// Its next characters.
         text: &'a str,
     },
+    /// A whole segment whose source is not UTF-8: it was stored as exact, or as text.
+    Bytes {
+        /// Number of the segment.
+        segment: usize,
+        /// Its source bytes.
+        bytes: &'a [u8],
+    },
     /// A segment is done.
     Segment(&'a DecodedSegment),
 }
@@ -177,9 +184,13 @@ pub trait Decoder {
     /// Decodes the segments that `request` names, in memory bounded by the model and one batch.
     ///
     /// `sink` is told of every event in the order of the text and may break off between tokens.
+    /// What [is promised](crate::Fidelity::is_promise) is told of once it hashes to what the source
+    /// did: no other text is ever passed on as exact. Another question, sampling, a ban or a limit
+    /// ask for something that nobody promised.
     ///
     /// # Errors
-    /// Where the latents are another encoder's, a segment can't be read, or `sink` broke off.
+    /// Where the latents are another encoder's, a segment can't be read or does not come back though
+    /// it was promised, or `sink` broke off.
     fn decode(
         &self,
         context: &dyn SegmentSource,
@@ -187,7 +198,28 @@ pub trait Decoder {
         sink: &mut dyn FnMut(DecodeEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Decoded, Self::Error>;
 
-    /// Decodes into a string.
+    /// Decodes into bytes.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn decode_to_bytes(
+        &self,
+        context: &dyn SegmentSource,
+        request: &DecodeRequest,
+    ) -> Result<Vec<u8>, Self::Error> {
+        let mut out = Vec::new();
+        self.decode(context, request, &mut |event| {
+            match event {
+                DecodeEvent::Text { text, .. } => out.extend_from_slice(text.as_bytes()),
+                DecodeEvent::Bytes { bytes, .. } => out.extend_from_slice(bytes),
+                DecodeEvent::Segment(_) => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(out)
+    }
+
+    /// Decodes into a string; bytes that are not UTF-8 become U+FFFD.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -196,13 +228,8 @@ pub trait Decoder {
         context: &dyn SegmentSource,
         request: &DecodeRequest,
     ) -> Result<String, Self::Error> {
-        let mut out = String::new();
-        self.decode(context, request, &mut |event| {
-            if let DecodeEvent::Text { text, .. } = event {
-                out.push_str(text);
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(out)
+        let bytes = self.decode_to_bytes(context, request)?;
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 }

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use c3_core::{
-    DecodeEvent, DecodeRequest, Decoded, Decoder, Fingerprint, FingerprintBuilder, Provenance,
-    SegmentSource,
+    DecodeEvent, DecodeRequest, Decoded, DecodedSegment, Decoder, Fidelity, Fingerprint,
+    FingerprintBuilder, Provenance, Segment, SegmentSource, StopReason,
 };
 use c3_nn::{C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, Qwen2, Tokenizer, padded};
 use candle_core::Tensor;
@@ -13,6 +13,7 @@ use candle_core::Tensor;
 use crate::generate::Generation;
 use crate::memory::Positions;
 use crate::ordered::Ordered;
+use crate::promise::applies_to;
 use crate::{Error, Result};
 
 /// The decoder of a C3 checkpoint.
@@ -25,6 +26,7 @@ pub struct C3Decoder {
     placeholder: u32, // stands for a latent where n-grams are counted
     name: String,
     fingerprint: Option<Fingerprint>,
+    identity: Option<Fingerprint>, // of its own weights, where somebody asked for it
 }
 
 /// Prompts of several segments, padded on the left to one length.
@@ -64,7 +66,23 @@ impl C3Decoder {
             placeholder: special[1],
             name: checkpoint.name().to_owned(),
             fingerprint: known.then(|| print.finish()),
+            identity: None,
         })
+    }
+
+    /// Finds out which weights these are, of the checkpoint that they were loaded from: what was
+    /// verified with others is then refused. All of them are read once more.
+    pub fn identify(&mut self, checkpoint: &Checkpoint) -> Fingerprint {
+        let mut print = FingerprintBuilder::new();
+        checkpoint.visit_decoder(&mut |name, bytes| {
+            print.part(name, bytes);
+        });
+        *self.identity.insert(print.finish())
+    }
+
+    /// The fingerprint of the decoder's own weights, where it was [asked for](Self::identify).
+    pub fn identity(&self) -> Option<Fingerprint> {
+        self.identity
     }
 
     /// The checkpoint's shape.
@@ -75,6 +93,11 @@ impl C3Decoder {
     /// The language model that answers.
     pub fn model(&self) -> &Qwen2 {
         &self.model
+    }
+
+    /// The tokenizer that answers are spelled with.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// The token that ends an answer.
@@ -163,7 +186,33 @@ impl C3Decoder {
     }
 
     /// Refuses latents that another encoder made.
-    fn check(&self, provenance: &Provenance, request: &DecodeRequest) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::OtherEncoder`], [`Error::LatentWidth`].
+    pub fn check(&self, provenance: &Provenance) -> Result<()> {
+        self.check_for(provenance, &DecodeRequest::default())
+    }
+
+    /// Refuses a segment that another decoder promised.
+    fn check_verifier(
+        &self,
+        provenance: &Provenance,
+        number: usize,
+        segment: &Segment,
+        request: &DecodeRequest,
+    ) -> Result<()> {
+        let others = self.identity.zip(provenance.verified_by());
+        match (others, &segment.fidelity) {
+            (Some((expected, found)), Fidelity::Exact { .. })
+                if expected != found && !request.any_fingerprint =>
+            {
+                Err(Error::OtherDecoder { segment: number, found, expected })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_for(&self, provenance: &Provenance, request: &DecodeRequest) -> Result<()> {
         if let Some(expected) = self.fingerprint
             && expected != provenance.fingerprint
             && !request.any_fingerprint
@@ -192,7 +241,7 @@ impl Decoder for C3Decoder {
         request: &DecodeRequest,
         sink: &mut dyn FnMut(DecodeEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Decoded> {
-        self.check(context.provenance(), request)?;
+        self.check_for(context.provenance(), request)?;
         let count = context.segment_count();
         let range = request.segments.clone().unwrap_or(0..count);
         if range.start > range.end || range.end > count {
@@ -214,10 +263,19 @@ impl Decoder for C3Decoder {
         let mut ordered = Ordered::new(sink);
         let mut next = range.start;
         while next < range.end {
-            let mut segments = Vec::new();
+            let (mut segments, mut kept) = (Vec::new(), 0);
             let mut rows = request.batch.unwrap_or(Self::MOST_ROWS);
-            while next < range.end && segments.len() < rows {
+            while next < range.end && segments.len() + kept < rows {
                 let segment = context.segment(next)?;
+                if reproduces && applies_to(request) {
+                    self.check_verifier(context.provenance(), next, &segment, request)?;
+                }
+                ordered.expect(next);
+                if segment.fidelity == Fidelity::Verbatim {
+                    tell_verbatim(next, &segment, reproduces, &mut ordered)?;
+                    (next, kept) = (next + 1, kept + 1);
+                    continue;
+                }
                 let (tokens, latents) = (segment.text_tokens as usize, segment.latents.rows());
                 let positions =
                     Positions::new(&self.config, request, prompt_length, tokens, latents);
@@ -227,8 +285,26 @@ impl Decoder for C3Decoder {
                 segments.push((next, segment, positions.limit));
                 next += 1;
             }
+            if segments.is_empty() {
+                continue;
+            }
             Generation::new(self, &prompt, request, reproduces, segments, &mut ordered)?.run()?;
         }
         Ok(ordered.finish())
     }
+}
+
+/// Tells of a segment that is kept as text.
+fn tell_verbatim(
+    number: usize,
+    segment: &Segment,
+    reproduces: bool,
+    ordered: &mut Ordered<'_>,
+) -> Result<()> {
+    if !reproduces {
+        return Err(Error::NothingToAsk { segment: number });
+    }
+    ordered.bytes(number, segment.text.as_deref().unwrap_or_default())?;
+    let stop = StopReason::StopToken;
+    ordered.done(DecodedSegment { index: number, tokens: Vec::new(), stop, exact: true })
 }

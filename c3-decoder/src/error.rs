@@ -24,6 +24,19 @@ pub enum Error {
         /// The fingerprint of its encoder.
         expected: Fingerprint,
     },
+    /// Another decoder found out what makes a segment exact.
+    #[error(
+        "segment {segment} was made exact for a decoder of fingerprint {found}, but this one's is \
+         {expected}"
+    )]
+    OtherDecoder {
+        /// Number of the segment, from 0.
+        segment: usize,
+        /// The fingerprint of the decoder that verified it.
+        found: Fingerprint,
+        /// This decoder's.
+        expected: Fingerprint,
+    },
     /// The latents have another width than the projector takes.
     #[error("these latents are {found} wide, the decoder's projector takes {expected}")]
     LatentWidth {
@@ -31,6 +44,25 @@ pub enum Error {
         expected: usize,
         /// The latents'.
         found: usize,
+    },
+    /// A segment that was stored as exact does not come back.
+    #[error(
+        "segment {segment} (bytes {start}..{end}) was stored as exact, but this decoder returns \
+         something else for it"
+    )]
+    BrokenPromise {
+        /// Number of the segment, from 0.
+        segment: usize,
+        /// Where its source starts, in bytes.
+        start: u64,
+        /// One past its last byte.
+        end: u64,
+    },
+    /// A question about a segment that is kept as text.
+    #[error("segment {segment} is kept as text: it has no latents to ask")]
+    NothingToAsk {
+        /// Number of the segment, from 0.
+        segment: usize,
     },
     /// Segments that are not there.
     #[error("segments {start}..{end} were asked for, but there are {count}")]

@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::ngram::banned;
 use crate::ordered::Ordered;
+use crate::promise::{Promise, applies_to};
 use crate::sampler::Sampler;
 use crate::{C3Decoder, Result};
 
@@ -21,6 +22,7 @@ struct Row {
     sampler: Sampler,
     stream: TextStream,
     text: Vec<u8>,
+    promise: Option<Promise>, // its text is told of when it is known to be kept
 }
 
 /// One batch.
@@ -64,10 +66,10 @@ impl<'a, 'b> Generation<'a, 'b> {
             1,
         )?;
         let logits = decoder.model.logits(&hidden.squeeze(1)?)?;
+        let promised = reproduces && applies_to(request);
         let mut rows = Vec::with_capacity(segments.len());
         for (i, ((number, segment, limit), ids)) in segments.into_iter().zip(batch.ids).enumerate()
         {
-            ordered.expect(number);
             rows.push(Row {
                 segment: number,
                 hash: reproduces.then_some(segment.hash),
@@ -79,6 +81,7 @@ impl<'a, 'b> Generation<'a, 'b> {
                 sampler: Sampler::new(&request.sampling, number)?,
                 stream: TextStream::new(),
                 text: Vec::new(),
+                promise: if promised { Promise::of(number, &segment) } else { None },
             });
         }
         let no_repeat_ngram = request.no_repeat_ngram;
@@ -100,8 +103,13 @@ impl<'a, 'b> Generation<'a, 'b> {
     fn choose(&mut self) -> Result<()> {
         let chosen = self.next_ids()?;
         let mut leaving = Vec::new();
-        for (i, (row, id)) in self.rows.iter_mut().zip(chosen).enumerate() {
-            if id == self.decoder.stop {
+        for (i, (row, mut id)) in self.rows.iter_mut().zip(chosen).enumerate() {
+            let position = row.ids.len() - row.prompt;
+            if let Some(promise) = &mut row.promise {
+                id = promise.token(position, id);
+            }
+            let ended = row.promise.as_ref().is_some_and(|promise| promise.tokens == position);
+            if ended || id == self.decoder.stop {
                 leaving.push((i, StopReason::StopToken));
                 continue;
             }
@@ -109,12 +117,14 @@ impl<'a, 'b> Generation<'a, 'b> {
             // A special token amid text stands for no characters.
             if let Some(bytes) = self.decoder.tokenizer.token_bytes(id) {
                 row.text.extend_from_slice(bytes);
-                let text = row.stream.push(bytes);
-                if !text.is_empty() {
-                    self.ordered.text(row.segment, &text)?;
+                if row.promise.is_none() {
+                    let text = row.stream.push(bytes);
+                    self.ordered.bytes(row.segment, text.as_bytes())?;
                 }
             }
-            if row.ids.len() - row.prompt == row.limit {
+            if row.promise.as_ref().is_some_and(|promise| promise.tokens == position + 1) {
+                leaving.push((i, StopReason::StopToken));
+            } else if position + 1 == row.limit {
                 leaving.push((i, StopReason::MaxNewTokens));
             }
         }
@@ -151,9 +161,12 @@ impl<'a, 'b> Generation<'a, 'b> {
     }
 
     fn finish(&mut self, mut row: Row, stop: StopReason) -> Result<()> {
-        let rest = row.stream.finish();
-        if !rest.is_empty() {
-            self.ordered.text(row.segment, &rest)?;
+        if let Some(promise) = &row.promise {
+            row.text = promise.keep(&row.text)?;
+            self.ordered.bytes(row.segment, &row.text)?;
+        } else {
+            let rest = row.stream.finish();
+            self.ordered.bytes(row.segment, rest.as_bytes())?;
         }
         self.ordered.done(DecodedSegment {
             index: row.segment,

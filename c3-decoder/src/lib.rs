@@ -5,10 +5,13 @@
 mod decoder;
 mod error;
 mod generate;
+mod margin;
 mod memory;
 mod ngram;
 mod ordered;
+mod promise;
 mod sampler;
+mod stepwise;
 mod verify;
 
 pub use decoder::C3Decoder;

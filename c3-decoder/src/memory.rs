@@ -3,7 +3,7 @@
 use c3_core::DecodeRequest;
 use c3_nn::{C3Config, Checkpoint, LoadOptions};
 
-use crate::{C3Decoder, Result};
+use crate::{C3Decoder, Result, verify};
 
 /// The KV cache of a batch stays under this many bytes where the caller doesn't say how many
 /// segments to decode together, or under a quarter of what the model's weights take in bf16: every
@@ -92,6 +92,16 @@ impl Positions {
     pub fn cache_bytes(&self, config: &C3Config, rows: usize) -> u64 {
         let positions = (self.total() as u64).saturating_mul(rows as u64);
         config.decoder.kv_bytes().saturating_mul(positions)
+    }
+
+    /// Bytes that [verifying](C3Decoder::verify) `rows` segments of `tokens` tokens works with at its
+    /// peak, beside the weights: one pass over all of their positions, and the logits of some.
+    pub fn verify_bytes(&self, config: &C3Config, tokens: usize, rows: usize) -> u64 {
+        let positions = self.prompt.saturating_add(self.latents).saturating_add(tokens);
+        let pass = config.decoder.pass_bytes(positions.saturating_mul(rows));
+        let asked = tokens.saturating_add(1).saturating_mul(rows).min(verify::ROWS) as u64;
+        let logits = config.decoder.vocab_size.min(verify::COLUMNS) as u64 * asked;
+        pass.saturating_add(logits.saturating_mul(size_of::<f32>() as u64))
     }
 
     /// Bytes that decoding works with at its peak, beside the weights, where `rows` segments are

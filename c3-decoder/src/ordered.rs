@@ -19,7 +19,7 @@ pub(crate) struct Ordered<'a> {
 #[derive(Default)]
 struct Waiting {
     segment: usize,
-    text: String,
+    bytes: Vec<u8>,
     done: Option<DecodedSegment>,
 }
 
@@ -33,12 +33,12 @@ impl<'a> Ordered<'a> {
         self.waiting.push_back(Waiting { segment, ..Waiting::default() });
     }
 
-    /// The next characters of a segment.
-    pub fn text(&mut self, segment: usize, text: &str) -> Result<()> {
+    /// The next characters of a segment, or all of its bytes.
+    pub fn bytes(&mut self, segment: usize, bytes: &[u8]) -> Result<()> {
         match self.waiting.iter_mut().position(|w| w.segment == segment) {
-            Some(0) => tell(self.sink, DecodeEvent::Text { segment, text }),
+            Some(0) => tell_bytes(self.sink, segment, bytes),
             Some(place) => {
-                self.waiting[place].text.push_str(text);
+                self.waiting[place].bytes.extend_from_slice(bytes);
                 Ok(())
             }
             None => Ok(()),
@@ -51,10 +51,8 @@ impl<'a> Ordered<'a> {
             waiting.done = Some(segment);
         }
         while let Some(front) = self.waiting.front_mut() {
-            let text = std::mem::take(&mut front.text);
-            if !text.is_empty() {
-                tell(self.sink, DecodeEvent::Text { segment: front.segment, text: &text })?;
-            }
+            let bytes = std::mem::take(&mut front.bytes);
+            tell_bytes(self.sink, front.segment, &bytes)?;
             let Some(done) = front.done.take() else { break };
             self.waiting.pop_front();
             self.total.segments += 1;
@@ -69,6 +67,14 @@ impl<'a> Ordered<'a> {
     /// What it came to.
     pub fn finish(self) -> Decoded {
         self.total
+    }
+}
+
+fn tell_bytes(sink: Sink<'_>, segment: usize, bytes: &[u8]) -> Result<()> {
+    match std::str::from_utf8(bytes) {
+        Ok("") => Ok(()),
+        Ok(text) => tell(sink, DecodeEvent::Text { segment, text }),
+        Err(_) => tell(sink, DecodeEvent::Bytes { segment, bytes }),
     }
 }
 
@@ -93,6 +99,7 @@ mod tests {
         let mut sink = |event: DecodeEvent<'_>| {
             told.push(match event {
                 DecodeEvent::Text { segment, text } => format!("{segment}:{text}"),
+                DecodeEvent::Bytes { segment, bytes } => format!("{segment}:{bytes:?}"),
                 DecodeEvent::Segment(segment) => format!("{} done", segment.index),
             });
             ControlFlow::Continue(())
@@ -100,12 +107,12 @@ mod tests {
         let mut ordered = Ordered::new(&mut sink);
         ordered.expect(4);
         ordered.expect(5);
-        ordered.text(5, "b").unwrap();
+        ordered.bytes(5, b"b\xff").unwrap();
         ordered.done(done(5, true)).unwrap();
-        ordered.text(4, "a").unwrap();
+        ordered.bytes(4, b"a").unwrap();
         ordered.done(done(4, false)).unwrap();
         let total = ordered.finish();
-        assert_eq!(told, ["4:a", "4 done", "5:b", "5 done"]);
+        assert_eq!(told, ["4:a", "4 done", "5:[98, 255]", "5 done"]);
         assert_eq!(total, Decoded { segments: 2, exact: 1, cut_off: 0, tokens: 4 });
     }
 
@@ -114,6 +121,6 @@ mod tests {
         let mut sink = |_: DecodeEvent<'_>| ControlFlow::Break(());
         let mut ordered = Ordered::new(&mut sink);
         ordered.expect(0);
-        assert!(matches!(ordered.text(0, "a"), Err(Error::Cancelled)));
+        assert!(matches!(ordered.bytes(0, b"a"), Err(Error::Cancelled)));
     }
 }

@@ -1,26 +1,59 @@
 //! One pass that tells what free-running greedy decoding will do.
 
-use c3_nn::{Qwen2, padded};
+use c3_nn::{Lead, Qwen2, leads, padded};
 use candle_core::Tensor;
 
 use crate::{C3Decoder, Error, Result};
 
-/// Columns of the logits that are computed at a time: those of all positions and the whole
-/// vocabulary would be gigabytes.
-const COLUMNS: usize = 4096;
+/// Logits that are computed at a time, positions by tokens of the vocabulary: those of all positions
+/// and the whole vocabulary would be gigabytes. Columns begin at multiples of 16.
+pub(crate) const ROWS: usize = 1024;
+pub(crate) const COLUMNS: usize = 2048;
 
 /// What greedy decoding says at each position of a text when it is given the text up to there.
 ///
 /// Where every prediction is the text's own token, and the last one the stop token, free-running
-/// greedy decoding gives this text, by induction over its positions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// greedy decoding gives this text, by induction over its positions. It does as well where the text's
+/// own token is forced wherever the prediction is another one.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Verification {
     /// The likeliest token after the prompt and after each token of the text: one more than it has.
     pub predicted: Vec<u32>,
+    /// The logit of the text's own token (behind the last one, of the stop token) less the largest
+    /// of the others: below 0 where the prediction is wrong, near 0 where it may turn out so when
+    /// sums are taken in another order.
+    pub margins: Vec<f32>,
     /// How many of them are wrong.
     pub mismatches: usize,
     /// The first wrong one.
     pub first: Option<usize>,
+}
+
+impl Verification {
+    /// From the logits at each position of a text; `right` is its tokens and the stop token.
+    pub(crate) fn new(leads: &[Lead], right: impl Iterator<Item = u32> + Clone) -> Self {
+        let predicted: Vec<u32> = leads.iter().map(|lead| lead.best.1).collect();
+        let margin = |(lead, right): (&Lead, u32)| match lead.best.1 == right {
+            true => lead.best.0 - lead.second,
+            false => lead.wanted - lead.best.0,
+        };
+        let margins = leads.iter().zip(right.clone()).map(margin).collect();
+        let wrong = || predicted.iter().zip(right.clone()).map(|(&p, right)| p != right);
+        let (mismatches, first) =
+            (wrong().filter(|&wrong| wrong).count(), wrong().position(|wrong| wrong));
+        Self { predicted, margins, mismatches, first }
+    }
+
+    /// Positions of the text at which its own token must be forced for it to come back: where the
+    /// prediction is wrong, or leads by no more than `margin`. That the text ends is no prediction
+    /// where its length is known.
+    pub fn corrections(&self, text: &[u32], margin: f32) -> Vec<usize> {
+        // A margin that is no number is none to rely on.
+        let certain = |position: usize| {
+            self.predicted[position] == text[position] && self.margins[position] > margin
+        };
+        (0..text.len().min(self.predicted.len())).filter(|&position| !certain(position)).collect()
+    }
 }
 
 impl C3Decoder {
@@ -43,6 +76,7 @@ impl C3Decoder {
         let prompt_tokens = batch.embeds.dim(1)?;
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let (mut rows, mut positions, mut first_key) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wanted = Vec::with_capacity(texts.len() * (longest + 1));
         for (i, text) in texts.iter().enumerate() {
             let padding = longest - text.len();
             rows.push(padded(padding, &[&batch.embeds.get(i)?, &self.model.embed(text)?])?);
@@ -50,34 +84,44 @@ impl C3Decoder {
             positions.extend(&batch.positions[i * prompt_tokens..(i + 1) * prompt_tokens]);
             positions.extend((batch.next_position[i]..).take(text.len()));
             first_key.push(batch.first_key[i] + padding);
+            wanted.extend(std::iter::repeat_n(self.stop, padding));
+            wanted.extend(self.right(text));
         }
         let x = Tensor::stack(&rows, 0)?; // [batch, prompt + longest, hidden]
         let hidden = self.model.forward_embeds(&x, &positions, &first_key, None, longest + 1)?;
-        let predicted = predict(&self.model, &hidden.flatten_to(1)?)?;
-        let told = predicted.chunks(longest + 1).zip(texts).map(|(predicted, text)| {
-            let predicted = predicted[longest - text.len()..].to_vec();
-            let right = text.iter().copied().chain([self.stop]);
-            let wrong = || predicted.iter().zip(right.clone()).map(|(&p, right)| p != right);
-            let (mismatches, first) =
-                (wrong().filter(|&wrong| wrong).count(), wrong().position(|wrong| wrong));
-            Verification { predicted, mismatches, first }
+        let leads = lead(&self.model, &hidden.flatten_to(1)?, &wanted)?;
+        let told = leads.chunks(longest + 1).zip(texts).map(|(leads, text)| {
+            Verification::new(&leads[longest - text.len()..], self.right(text))
         });
         Ok(told.collect())
     }
+
+    /// What greedy decoding must say for `text` to come back.
+    pub(crate) fn right<'t>(&self, text: &'t [u32]) -> impl Iterator<Item = u32> + Clone + 't {
+        text.iter().copied().chain([self.stop])
+    }
 }
 
-/// The likeliest token after each position: `[positions, hidden]` → ids. Of equals, the lowest.
-fn predict(model: &Qwen2, hidden: &Tensor) -> Result<Vec<u32>> {
-    let hidden = hidden.contiguous()?;
-    let mut best = vec![(f32::NEG_INFINITY, 0); hidden.dim(0)?];
-    for start in (0..model.config().vocab_size).step_by(COLUMNS) {
-        let end = model.config().vocab_size.min(start + COLUMNS);
-        let logits = model.logits_of(&hidden, start..end)?; // [positions, end − start]
-        for (best, (logit, id)) in best.iter_mut().zip(c3_nn::arg_max(&logits)?) {
-            if logit > best.0 {
-                *best = (logit, start as u32 + id);
+/// How the wanted token stands after each position: `hidden` is `[positions, hidden]`. Of equals, the
+/// lowest is the likeliest.
+pub(crate) fn lead(model: &Qwen2, hidden: &Tensor, wanted: &[u32]) -> Result<Vec<Lead>> {
+    let vocabulary = model.config().vocab_size;
+    let mut all = Vec::with_capacity(wanted.len());
+    for (part, wanted) in wanted.chunks(ROWS).enumerate() {
+        let hidden = hidden.narrow(0, part * ROWS, wanted.len())?.contiguous()?;
+        let mut lead = vec![Lead::NONE; wanted.len()];
+        for start in (0..vocabulary).step_by(COLUMNS) {
+            let end = vocabulary.min(start + COLUMNS);
+            let logits = model.logits_of(&hidden, start..end)?; // [rows, end − start]
+            // Tokens of other columns are none of these.
+            let place = |&id: &u32| (id as usize).checked_sub(start).unwrap_or(usize::MAX);
+            let places: Vec<usize> = wanted.iter().map(place).collect();
+            for (lead, mut part) in lead.iter_mut().zip(leads(&logits, &places)?) {
+                part.best.1 += start as u32;
+                lead.merge(part);
             }
         }
+        all.extend(lead);
     }
-    Ok(best.into_iter().map(|(_, id)| id).collect())
+    Ok(all)
 }

@@ -118,6 +118,7 @@ fn compute(
             text_tokens: piece.ids.len() as u32,
             hash: segment_hash(piece.text.as_bytes()),
             fidelity: Fidelity::Unchecked,
+            text: None,
         })
     };
     pieces.into_iter().zip(latents).map(segment).collect()

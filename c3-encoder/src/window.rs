@@ -116,6 +116,7 @@ mod tests {
             text_tokens: piece.ids.len() as u32,
             hash: 0,
             fidelity: Fidelity::Unchecked,
+            text: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The largest of each row, which is all that greedy decoding wants of its logits.
 
-use candle_core::{Storage, Tensor};
+use candle_core::{Device, Storage, Tensor};
 use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
@@ -54,6 +54,75 @@ pub fn arg_max_with(level: Level, x: &Tensor) -> candle_core::Result<Vec<(f32, u
     Ok(match values.len() >= WORTH_THREADS {
         true => values.par_chunks(n).map(largest).collect(),
         false => values.chunks(n).map(largest).collect(),
+    })
+}
+
+/// How a token stands among the logits of its position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lead {
+    /// The largest logit, and whose it is: of equals the first.
+    pub best: (f32, u32),
+    /// The largest of the others.
+    pub second: f32,
+    /// The logit of the token that was asked for; −∞ where it is not among these.
+    pub wanted: f32,
+}
+
+impl Lead {
+    /// Before any logit was seen.
+    pub const NONE: Self =
+        Self { best: (f32::NEG_INFINITY, 0), second: f32::NEG_INFINITY, wanted: f32::NEG_INFINITY };
+
+    /// Takes in the same position's logits of other tokens, whose ids are all higher.
+    pub fn merge(&mut self, later: Self) {
+        let Self { best, second, wanted } = later;
+        if best.0 > self.best.0 {
+            self.second = self.best.0.max(second);
+            self.best = best;
+        } else {
+            self.second = self.second.max(best.0);
+        }
+        self.wanted = self.wanted.max(wanted);
+    }
+}
+
+/// For each row of `x`, f32, f16 or bf16, `[rows, n]`: its largest value, the largest of the others,
+/// and the one at the place that `wanted` names; places from `n` on have none.
+///
+/// # Errors
+/// If `x` is of another shape, dtype or layout, or `wanted` of another length.
+pub fn leads(x: &Tensor, wanted: &[usize]) -> candle_core::Result<Vec<Lead>> {
+    if !x.device().is_cpu() {
+        return leads(&x.to_dtype(candle_core::DType::F32)?.to_device(&Device::Cpu)?, wanted);
+    }
+    check::float(OP, "x", x)?;
+    let &[rows, n] = x.dims() else {
+        let found = x.dims().to_vec();
+        return Err(Error::Rank { op: OP, name: "x", expected: "[rows, n]", found }.into());
+    };
+    if wanted.len() != rows {
+        let found = vec![wanted.len()];
+        return Err(Error::Shape { op: OP, name: "wanted", expected: vec![rows], found }.into());
+    }
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cpu(values) = &*storage else { return check::refused(OP, "another device") };
+    let values = check::contiguous(OP, "x", values.as_slice::<f32>()?, layout)?;
+    if n == 0 {
+        return Ok(vec![Lead::NONE; rows]);
+    }
+    let level = Level::detect();
+    let lead = |(row, &wanted): (&[f32], &usize)| {
+        // SAFETY: the level is available.
+        let (best, at) = unsafe { row_max(level, row) };
+        let (before, behind) = (&row[..at as usize], &row[at as usize + 1..]);
+        // SAFETY: as above.
+        let second = unsafe { row_max(level, before).0.max(row_max(level, behind).0) };
+        let wanted = row.get(wanted).copied().unwrap_or(f32::NEG_INFINITY);
+        Lead { best: (best, at), second, wanted }
+    };
+    Ok(match values.len() >= WORTH_THREADS {
+        true => values.par_chunks(n).zip(wanted).map(lead).collect(),
+        false => values.chunks(n).zip(wanted).map(lead).collect(),
     })
 }
 

@@ -20,7 +20,7 @@ mod simd;
 mod swiglu;
 mod transpose;
 
-pub use arg_max::{arg_max, arg_max_with};
+pub use arg_max::{Lead, arg_max, arg_max_with, leads};
 pub use attention::{Attention, attention, attention_with};
 pub use cross_entropy::cross_entropy;
 pub use error::{Error, Result};

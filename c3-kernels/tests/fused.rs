@@ -1,6 +1,6 @@
 //! The fused element-wise operations against 64-bit arithmetic.
 
-use c3_kernels::{Level, arg_max_with, rope, swiglu, swiglu_with};
+use c3_kernels::{Lead, Level, arg_max_with, leads, rope, swiglu, swiglu_with};
 use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -118,4 +118,42 @@ fn arg_max_is_the_first_of_the_largest() {
     let nothing =
         Tensor::from_vec(vec![f32::NAN, f32::NEG_INFINITY], (1, 2), &Device::Cpu).unwrap();
     assert_eq!(arg_max_with(Level::detect(), &nothing).unwrap()[0].0, f32::NEG_INFINITY);
+}
+
+/// Against a plain search, and joined from parts as from the whole.
+#[test]
+fn leads_are_the_two_largest_and_the_wanted_one() {
+    let (rows, n) = (5, 100);
+    let value = |i: usize| ((i * 7919 + 13) % 101) as f32 - 50.0;
+    let values: Vec<f32> = (0..rows * n).map(value).collect();
+    let x = Tensor::from_vec(values.clone(), (rows, n), &Device::Cpu).unwrap();
+    let wanted = [3, 99, 0, 50, 700];
+    let whole = leads(&x, &wanted).unwrap();
+    for ((row, lead), &wanted) in values.chunks(n).zip(&whole).zip(&wanted) {
+        let mut sorted = row.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        assert_eq!((lead.best.0, lead.second), (sorted[0], sorted[1]));
+        assert_eq!(row[lead.best.1 as usize], sorted[0]);
+        assert_eq!(lead.wanted, row.get(wanted).copied().unwrap_or(f32::NEG_INFINITY));
+    }
+    let mut joined = vec![Lead::NONE; rows];
+    for start in [0, 30, 31] {
+        let end = match start {
+            0 => 30,
+            30 => 31,
+            _ => n,
+        };
+        let part = x.narrow(1, start, end - start).unwrap().contiguous().unwrap();
+        let places = wanted.map(|wanted: usize| wanted.checked_sub(start).unwrap_or(usize::MAX));
+        for (joined, mut lead) in joined.iter_mut().zip(leads(&part, &places).unwrap()) {
+            lead.best.1 += start as u32;
+            joined.merge(lead);
+        }
+    }
+    assert_eq!(joined, whole);
+    // Of equals the first is the best, and the other the second.
+    let equal = Tensor::new(&[[1f32, 2.0, 2.0]], &Device::Cpu).unwrap();
+    let lead = leads(&equal, &[2]).unwrap()[0];
+    assert_eq!((lead.best, lead.second, lead.wanted), ((2.0, 1), 2.0, 2.0));
+    assert!(leads(&equal, &[]).is_err());
 }

@@ -133,4 +133,25 @@ impl Checkpoint {
         self.tokenizer.visit_identity(visit);
         true
     }
+
+    /// Names everything that decides what the decoder makes of latents, as
+    /// [`visit_identity`](Self::visit_identity) does for the encoder: the decoder's shape, its prompt,
+    /// and all of its weights as they are stored.
+    pub fn visit_decoder(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+        let (config, inner) = (&self.config, &self.config.decoder);
+        let numbers = format!(
+            "heads {} kv_heads {} eps {:e} theta {:e} frequencies {:?} queries {:?} prompt {:?}",
+            inner.num_attention_heads,
+            inner.num_key_value_heads,
+            inner.rms_norm_eps,
+            inner.rope_theta,
+            inner.rope_frequencies,
+            config.query_positions,
+            config.prompt,
+        );
+        visit("decoder", numbers.as_bytes());
+        self.decoder.visit(&|_| true, |name, shape, format, bytes| {
+            visit(&format!("{name} {shape:?} {format}"), bytes);
+        });
+    }
 }

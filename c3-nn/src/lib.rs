@@ -24,12 +24,12 @@ mod tokenizer;
 mod weights;
 
 pub use c3_config::{C3Config, Prompt, QueryPositions};
-pub use c3_kernels::{Activations, BlockType, Unit, arg_max};
+pub use c3_kernels::{Activations, BlockType, Lead, Unit, arg_max, leads};
 pub use checkpoint::Checkpoint;
 pub use config::{Qwen2Config, RopeFrequencies};
 pub use error::{Error, Result};
 pub use kv_cache::KvCache;
-pub use matrix::Matrix;
+pub use matrix::{Matrix, Rounding};
 pub use options::{LoadOptions, WeightDtype};
 pub use parameters::Parameters;
 pub use prompt::PromptIds;

@@ -7,6 +7,17 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::Result;
 
+/// What a product rounds before it multiplies: how far it may be off, whatever order it adds in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rounding {
+    /// Nothing: all is f32.
+    F32,
+    /// What it multiplies with, or all, to 16 bits.
+    Sixteen,
+    /// What it multiplies with, to blocks of 8-bit values.
+    Eight,
+}
+
 /// A weight matrix `[out, in]`, however it is kept in memory. Clones share the weights.
 #[derive(Clone)]
 pub struct Matrix(Kept);
@@ -63,6 +74,20 @@ impl Matrix {
         match &self.0 {
             Kept::Packed(_, activations) => *activations,
             Kept::Plain(_) | Kept::Trained(..) | Kept::Quantized(_) => Activations::F32,
+        }
+    }
+
+    /// What its products round.
+    pub(crate) fn rounding(&self) -> Rounding {
+        match &self.0 {
+            Kept::Quantized(_) => Rounding::Eight,
+            Kept::Packed(_, Activations::Bf16) | Kept::Trained(_, Activations::Bf16) => {
+                Rounding::Sixteen
+            }
+            Kept::Plain(weight) if !weight.device().is_cpu() && weight.dtype() != DType::F32 => {
+                Rounding::Sixteen
+            }
+            Kept::Plain(_) | Kept::Packed(..) | Kept::Trained(..) => Rounding::F32,
         }
     }
 

@@ -13,7 +13,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::kv_cache::KvCache;
 use crate::rope::{Rope, inverse_frequencies};
 use crate::stacked::Stacked;
-use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result, Weights};
+use crate::{Error, LoadOptions, Matrix, Qwen2Config, Result, Rounding, Weights};
 
 pub(crate) const EMBEDDINGS: &str = "model.embed_tokens.weight";
 
@@ -331,6 +331,19 @@ impl Qwen2 {
     /// The number format that it computes in: that of embeddings, hidden states and logits.
     pub fn dtype(&self) -> DType {
         self.norm.weight.dtype()
+    }
+
+    /// The coarsest rounding of its products.
+    pub fn rounding(&self) -> Rounding {
+        let of_layer = |layer: &Layer| {
+            let (attn, mlp) = (&layer.self_attn, &layer.mlp);
+            [attn.qkv_proj.rounding(), attn.o_proj.weight.rounding()]
+                .into_iter()
+                .chain([mlp.gate_up_proj.rounding(), mlp.down_proj.weight.rounding()])
+                .max()
+        };
+        let head = self.lm_head.as_ref().map(Matrix::rounding);
+        self.layers.iter().filter_map(of_layer).chain(head).max().unwrap_or(Rounding::F32)
     }
 
     /// Embeddings of `ids`: `[ids.len(), hidden]`.

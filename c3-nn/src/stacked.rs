@@ -5,7 +5,7 @@ use std::ops::Range;
 use c3_kernels::Activations;
 use candle_core::{D, Tensor};
 
-use crate::{Matrix, Result};
+use crate::{Matrix, Result, Rounding};
 
 /// Linear layers that take the same input, kept as one matrix where their weights are kept alike:
 /// x is prepared once, and threads meet once.
@@ -41,6 +41,15 @@ impl Stacked {
         let biases = self.trained.iter().filter_map(|(_, bias)| bias.as_ref()).chain(&self.bias);
         let trained = self.trained.iter().map(|(weight, _)| weight);
         matrices + trained.chain(biases).map(crate::qwen2::byte_count).sum::<u64>()
+    }
+
+    /// The coarsest rounding of its products.
+    pub fn rounding(&self) -> Rounding {
+        let of_trained = match (self.trained.is_empty(), self.rounded) {
+            (false, Activations::Bf16) => Rounding::Sixteen,
+            _ => Rounding::F32,
+        };
+        self.matrices.iter().map(Matrix::rounding).fold(of_trained, Rounding::max)
     }
 
     /// What the inputs are rounded to.

@@ -26,6 +26,10 @@ pub struct DecompressArgs {
     /// Decode one segment I, or segments A..B, alone
     #[arg(long, value_name = "I|A..B", value_parser = parse::segments)]
     segment: Option<Range<usize>>,
+    /// Write these bytes of the source, decoding only the segments that they are in
+    #[arg(long, value_name = "A..B", value_parser = parse::bytes)]
+    #[arg(conflicts_with_all = ["segment", "question"])]
+    bytes: Option<Range<u64>>,
     /// Decode the latents of another encoder all the same
     #[arg(long)]
     any_model: bool,
@@ -54,6 +58,7 @@ impl DecompressArgs {
             output,
             compute: self.model.check(),
             request,
+            bytes: self.bytes,
             strict: self.strict,
             json: self.json,
         })

@@ -5,6 +5,8 @@ mod compress;
 mod decompress;
 mod doctor;
 mod files;
+mod files_of;
+mod level;
 mod model;
 mod parse;
 mod roundtrip;
@@ -16,6 +18,7 @@ use clap::{ArgAction, Parser, Subcommand};
 pub use compress::CompressArgs;
 pub use decompress::DecompressArgs;
 pub use doctor::DoctorArgs;
+pub use files_of::{AppendArgs, DiffArgs, GrepArgs, VerifyArgs};
 pub use roundtrip::RoundtripArgs;
 pub use simple::{CompletionsArgs, InspectArgs, ManArgs, ModelsArgs, PullArgs};
 pub use train::TrainArgs;
@@ -37,7 +40,8 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    done, but the result is a failure: text that differs under --strict, a problem that doctor found
+  1    done, but the result is a failure: text that differs under --strict or for diff and verify,
+       nothing that grep finds, a problem that doctor found
   2    not done: wrong usage, bad input, or an error
   130  stopped by Ctrl-C
 
@@ -74,6 +78,10 @@ pub enum Command {
     Decompress(DecompressArgs),
     Roundtrip(RoundtripArgs),
     Inspect(InspectArgs),
+    Verify(VerifyArgs),
+    Append(AppendArgs),
+    Grep(GrepArgs),
+    Diff(DiffArgs),
     Models(ModelsArgs),
     Pull(PullArgs),
     Doctor(DoctorArgs),

@@ -54,6 +54,29 @@ pub fn top_p(text: &str) -> Result<f32, String> {
     valid.then_some(value).ok_or_else(|| "expected a number above 0, at most 1".into())
 }
 
+/// A share of a whole.
+pub fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    let valid = (0.0..=1.0).contains(&value);
+    valid.then_some(value).ok_or_else(|| "expected a number from 0 to 1".into())
+}
+
+/// A difference of logits.
+pub fn margin(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    let valid = value.is_finite() && value >= 0.0;
+    valid.then_some(value).ok_or_else(|| "expected a number from 0 up".into())
+}
+
+/// A half-open range of bytes.
+pub fn bytes(text: &str) -> Result<Range<u64>, String> {
+    let expected = || "expected a range of bytes A..B with A below B".to_owned();
+    let number = |text: &str| text.parse::<u64>().map_err(|_| expected());
+    let (start, end) = text.split_once("..").ok_or_else(expected)?;
+    let range = number(start)?..number(end)?;
+    if range.is_empty() { Err(expected()) } else { Ok(range) }
+}
+
 /// A segment's number, or a half-open range of them.
 pub fn segments(text: &str) -> Result<Range<usize>, String> {
     let expected = || "expected a segment's number I, or a range A..B with A below B".to_owned();

@@ -7,7 +7,8 @@ use c3_encoder::C3Encoder;
 use serde::Serialize;
 
 use super::Context;
-use super::encoding::{Encoded, encode};
+use super::encoding::{Encoded, Promise, Stages, load_verifier};
+use super::foretold;
 use crate::compute::Compute;
 use crate::human;
 use crate::input::Input;
@@ -22,6 +23,7 @@ pub struct Compress {
     pub output: Output,
     pub compute: Compute,
     pub request: EncodeRequest,
+    pub promise: Promise,
     pub json: bool,
 }
 
@@ -36,6 +38,7 @@ impl Compress {
             human::counted(encoded.segments, "segment"),
             human::seconds(seconds),
         ));
+        foretold::tell(&context.ui, &encoded);
         memory::tell_peak(&context.ui);
         if self.json {
             output::print_json(&Summary::new(&encoded, seconds))?;
@@ -54,19 +57,25 @@ impl Compress {
             threads: self.compute.thread_count(),
             encoding: Some(Encoding::new(&checkpoint, &request, text.bytes)?),
             decoding: None,
+            verifies: self.promise.level.is_some(),
             held_text: 0,
         })?;
         memory::tell(&context.ui, &fit);
         request.batch = fit.batch(fit.rows.encode).or(request.batch);
         let encoder = C3Encoder::load(&checkpoint, &fit.options)?;
+        let decoder = match self.promise.level {
+            Some(_) => Some(load_verifier(&checkpoint, &fit.options)?),
+            None => None,
+        };
         let model = self.compute.model.name(&checkpoint);
-        context.ui.detail(|| format!("model {model}, {request:?}"));
+        context.ui.detail(|| format!("model {model}, {request:?}, {:?}", self.promise.level));
 
         let start = Instant::now();
         let progress = Progress::bytes(&context.ui, "compressing", text.bytes);
-        let encoded = out.write_seekable(|file| {
-            encode(&encoder, model, &mut text.reader, &request, file, &progress)
-        })?;
+        let (decoder, promise) = (decoder.as_ref(), self.promise);
+        let stages = Stages { encoder: &encoder, decoder, request: &request, promise };
+        let encoded =
+            out.write_seekable(|file| stages.encode(model, &mut text.reader, file, &progress))?;
         out.commit()?;
         Ok((encoded, start.elapsed()))
     }
@@ -83,6 +92,10 @@ struct Summary<'a> {
     byte_ratio: f64,
     text_tokens: u64,
     latent_positions: u64,
+    corrections: u64,
+    patch_bytes: u64,
+    verbatim_tokens: u64,
+    fidelity: serde_json::Value,
     text_bytes: u64,
     stored_bytes: u64,
     encode_seconds: f64,
@@ -101,6 +114,10 @@ impl<'a> Summary<'a> {
             byte_ratio: ratio.byte_ratio(),
             text_tokens: ratio.text_tokens,
             latent_positions: ratio.latent_positions,
+            corrections: ratio.corrections,
+            patch_bytes: ratio.patch_bytes,
+            verbatim_tokens: ratio.verbatim_tokens,
+            fidelity: foretold::json(encoded),
             text_bytes: ratio.text_bytes,
             stored_bytes: ratio.stored_bytes,
             encode_seconds: seconds.as_secs_f64(),

@@ -1,15 +1,16 @@
 //! `c3 decompress`: a `.c3` file to text.
 
 use std::io::{IsTerminal, Write};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use c3_core::{DecodeRequest, SegmentSource};
-use c3_decoder::C3Decoder;
+use anyhow::{Context as _, bail};
+use c3_core::{DecodeRequest, Decoded, SegmentSource, SourceHasher};
 use serde::Serialize;
 
 use super::Context;
-use super::decoding::{Restored, decode, source_bytes};
+use super::decoding::{Restored, decode, load_for, source_bytes};
+use super::ranges::{Cut, covering};
 use crate::compute::Compute;
 use crate::human;
 use crate::input::Input;
@@ -24,6 +25,8 @@ pub struct Decompress {
     pub output: Output,
     pub compute: Compute,
     pub request: DecodeRequest,
+    /// Bytes of the source to write, where not all of them.
+    pub bytes: Option<Range<u64>>,
     pub strict: bool,
     pub json: bool,
 }
@@ -63,16 +66,20 @@ impl Decompress {
         let mut out = self.output.open_text()?;
         let checkpoint = self.compute.checkpoint(&context.hub)?;
         let mut request = self.request.clone();
+        if let Some(bytes) = &self.bytes {
+            request.segments = Some(covering(&file, bytes)?);
+        }
         let fit = self.compute.fit(&Job {
             checkpoint: &checkpoint,
             threads: self.compute.thread_count(),
             encoding: None,
+            verifies: false,
             decoding: Some(Decoding::of_file(&checkpoint, &request, &file)?),
             held_text: 0,
         })?;
         memory::tell(&context.ui, &fit);
         request.batch = fit.batch(fit.rows.decode).or(request.batch);
-        let decoder = C3Decoder::load(&checkpoint, &fit.options)?;
+        let decoder = load_for(&file, &checkpoint, &fit.options)?;
         context.ui.detail(|| {
             let model = &file.provenance().model;
             format!(
@@ -88,14 +95,26 @@ impl Decompress {
         let progress = if shows_text {
             Progress::hidden()
         } else {
-            let total = source_bytes(&file, &self.request);
+            let total = source_bytes(&file, &request);
             Progress::bytes(&context.ui, "decompressing", Some(total))
         };
-        let mut text_bytes = 0;
-        let restored = decode(&decoder, &file, &request, &progress, &mut |_, text| {
+        let (mut text_bytes, mut source) = (0, SourceHasher::new());
+        let mut cut = self.bytes.clone().map(Cut::new);
+        let restored = decode(&decoder, &file, &request, &progress, &mut |segment, text| {
+            let text = match &mut cut {
+                Some(cut) => cut.part(segment, &file.segment_info(segment)?.bytes, text),
+                None => text,
+            };
             text_bytes += text.len() as u64;
-            out.write_all(text.as_bytes()).with_context(|| format!("can't write {}", self.output))
+            source.update(text);
+            out.write_all(text).with_context(|| format!("can't write {}", self.output))
         })?;
+        // Every segment hashes to what its source did: so must all of them together.
+        let whole = request.segments.is_none() && request.question.is_none();
+        let Decoded { segments, exact, .. } = restored.decoded;
+        if whole && exact == segments && source.finish() != file.source() {
+            bail!("the text differs from its source, though each segment's hash is right");
+        }
         out.commit()?;
         let (seconds, model) = (start.elapsed(), self.compute.model.name(&checkpoint));
         Ok(Done { restored, text_bytes, seconds, model })
@@ -111,6 +130,8 @@ struct Summary<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     exact_segments: Option<usize>,
     cut_off_segments: usize,
+    /// Tokens that were foretold to differ in the segments that do.
+    foretold_mismatches: u64,
     tokens: u64,
     text_bytes: u64,
     decode_seconds: f64,
@@ -125,6 +146,7 @@ impl<'a> Summary<'a> {
             segments: decoded.segments,
             exact_segments: own_question.then_some(decoded.exact),
             cut_off_segments: decoded.cut_off,
+            foretold_mismatches: done.restored.foretold,
             tokens: decoded.tokens,
             text_bytes: done.text_bytes,
             decode_seconds: done.seconds.as_secs_f64(),

@@ -4,6 +4,8 @@ use c3_core::{Fidelity, LatentFile, SegmentInfo, SegmentSource};
 use serde_json::{Value, json};
 
 use super::Context;
+use super::encoding::Foretold;
+use super::foretold;
 use crate::human::{self, Table};
 use crate::input::{Bytes, Input};
 use crate::report::Outcome;
@@ -64,25 +66,40 @@ fn summary(file: &LatentFile<Bytes>, segments: &[SegmentInfo]) -> Table {
         .row("ratio", ratio.to_string())
         .row("fidelity", fidelity_summary(segments))
         .row("question", format!("{:?}", provenance.prompt));
-    for (key, value) in &provenance.extra {
+    // What the format itself keeps there is for programs.
+    for (key, value) in provenance.extra.iter().filter(|(key, _)| !key.starts_with("c3.")) {
         table = table.row("metadata", format!("{key:?}: {value:?}"));
     }
     table
 }
 
+fn foretold_of(segments: &[SegmentInfo]) -> Foretold {
+    let mut foretold = Foretold::default();
+    segments.iter().for_each(|segment| foretold.add(&segment.fidelity));
+    foretold
+}
+
 fn fidelity_summary(segments: &[SegmentInfo]) -> String {
-    let count = |wanted: fn(&Fidelity) -> bool| {
-        segments.iter().filter(|segment| wanted(&segment.fidelity)).count()
+    let Foretold { unchecked, checked, differing, mismatches, exact, verbatim } =
+        foretold_of(segments);
+    let will_differ = match differing {
+        0 => "checked: none will differ".to_owned(),
+        _ => format!(
+            "checked: {} will differ, in {}",
+            human::count(differing),
+            human::counted(mismatches, "token")
+        ),
     };
     let levels = [
-        (count(|f| matches!(f, Fidelity::Unchecked)), "unchecked"),
-        (count(|f| matches!(f, Fidelity::Checked { .. })), "checked"),
-        (count(|f| matches!(f, Fidelity::Exact { .. })), "exact"),
+        (unchecked, "unchecked"),
+        (checked, &will_differ),
+        (exact, "exact"),
+        (verbatim, "kept as text"),
     ];
     let present: Vec<String> = levels
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{} {name}", human::count(*count as u64)))
+        .map(|(count, name)| format!("{} {name}", human::count(*count)))
         .collect();
     if present.is_empty() { "nothing to say: no segments".into() } else { present.join(", ") }
 }
@@ -114,7 +131,15 @@ fn fidelity(fidelity: &Fidelity) -> String {
             let first = first.map_or(String::new(), |first| format!(", first at {first}"));
             format!("checked: {mismatches} tokens differ{first}")
         }
-        Fidelity::Exact { corrections } => format!("exact: {} corrections", corrections.len()),
+        Fidelity::Exact { corrections, patches } => {
+            let corrections = human::counted(corrections.len() as u64, "correction");
+            match patches.len() {
+                0 => format!("exact: {corrections}"),
+                1 => format!("exact: {corrections}, 1 patch"),
+                count => format!("exact: {corrections}, {count} patches"),
+            }
+        }
+        Fidelity::Verbatim => "kept as text".into(),
     }
 }
 
@@ -139,6 +164,11 @@ fn as_json(file: &LatentFile<Bytes>, segments: &[SegmentInfo]) -> Value {
         "text_tokens": ratio.text_tokens,
         "latent_positions": ratio.latent_positions,
         "corrections": ratio.corrections,
+        "patch_bytes": ratio.patch_bytes,
+        "verbatim_tokens": ratio.verbatim_tokens,
+        "fidelity": foretold::counts(&foretold_of(segments)),
+        "verified_by": provenance.verified_by().map(|print| print.to_string()),
+        "appendable": file.source_hasher().is_some(),
         "segment_count": segments.len(),
         "segments": segments.iter().map(segment_json).collect::<Vec<_>>(),
     })
@@ -156,9 +186,11 @@ fn segment_json(segment: &SegmentInfo) -> Value {
         Fidelity::Checked { mismatches, first } => {
             json!({"level": "checked", "mismatches": mismatches, "first": first})
         }
-        Fidelity::Exact { corrections } => {
-            json!({"level": "exact", "corrections": corrections.len()})
+        Fidelity::Exact { corrections, patches } => {
+            let (corrections, patches) = (corrections.len(), patches.len());
+            json!({"level": "exact", "corrections": corrections, "patches": patches})
         }
+        Fidelity::Verbatim => json!({"level": "verbatim"}),
     };
     value["fidelity"] = fidelity;
     value

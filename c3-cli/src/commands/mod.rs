@@ -1,21 +1,27 @@
 //! The commands. Each is a validated job and its `run`.
 
+pub mod append;
+pub mod compare;
 pub mod completions;
 pub mod compress;
 pub mod decompress;
 pub mod doctor;
+pub mod grep;
 pub mod inspect;
 pub mod man;
 pub mod models;
 pub mod pull;
 pub mod roundtrip;
 pub mod train;
+pub mod verify;
 
 mod comparison;
 mod decoding;
 mod diff;
-mod encoding;
+pub mod encoding;
+mod foretold;
 mod needs;
+mod ranges;
 
 use crate::args::GlobalArgs;
 use crate::environment::Environment;

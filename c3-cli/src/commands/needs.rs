@@ -51,6 +51,8 @@ impl Needs {
                 threads: compute.thread_count(),
                 encoding: encodes.then_some(encoding),
                 decoding: decodes.then_some(decoding),
+                // What `compress` does unless it is told otherwise.
+                verifies: encodes && !decodes,
                 held_text: if encodes && decodes { text_bytes } else { 0 },
             };
             match compute.fit(&job) {

@@ -11,7 +11,7 @@ use c3_encoder::C3Encoder;
 use super::Context;
 use super::comparison::Comparison;
 use super::decoding::{Restored, decode};
-use super::encoding::{Encoded, encode};
+use super::encoding::{Encoded, Promise, Stages};
 use crate::compute::Compute;
 use crate::input::Input;
 use crate::memory::{self, Decoding, Encoding, Job};
@@ -77,6 +77,7 @@ impl Roundtrip {
             threads: self.compute.thread_count(),
             decoding: Some(Decoding::of_encoding(&checkpoint, &decode_request, &encoding)?),
             encoding: Some(encoding),
+            verifies: false,
             held_text,
         })?;
         memory::tell(&context.ui, &fit);
@@ -91,7 +92,10 @@ impl Roundtrip {
         let mut file = Cursor::new(Vec::new());
         let encoded = {
             let progress = Progress::bytes(&context.ui, "compressing", Some(bytes.len() as u64));
-            encode(&encoder, model, &mut bytes.as_slice(), &encode_request, &mut file, &progress)?
+            let promise = Promise { level: None, margin: None };
+            let request = &encode_request;
+            let stages = Stages { encoder: &encoder, decoder: None, request, promise };
+            stages.encode(model, &mut bytes.as_slice(), &mut file, &progress)?
         };
         let encode = start.elapsed();
 
@@ -102,7 +106,7 @@ impl Roundtrip {
             let progress =
                 Progress::bytes(&context.ui, "decompressing", Some(encoded.source.bytes));
             decode(&decoder, &file, &decode_request, &progress, &mut |segment, text| {
-                texts[segment].push_str(text);
+                texts[segment].push_str(&String::from_utf8_lossy(text));
                 Ok(())
             })?
         };

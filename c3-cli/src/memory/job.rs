@@ -5,7 +5,7 @@ use std::ops::Range;
 use c3_core::{ByteSource, DecodeRequest, EncodeRequest, LatentFile, SegmentSource};
 use c3_decoder::{C3Decoder, Positions};
 use c3_encoder::{Bank, C3Encoder};
-use c3_nn::{Checkpoint, LoadOptions};
+use c3_nn::{Checkpoint, LoadOptions, WeightDtype};
 use serde::Serialize;
 
 use super::process;
@@ -35,6 +35,8 @@ pub struct Job<'a> {
     pub threads: usize,
     pub encoding: Option<Encoding>,
     pub decoding: Option<Decoding>,
+    /// Whether the decoder verifies what is encoded.
+    pub verifies: bool,
     /// Bytes of text that are held whole, together with their latents.
     pub held_text: u64,
 }
@@ -101,6 +103,16 @@ impl Encoding {
 }
 
 impl Encoding {
+    /// Bytes that verifying a batch works with.
+    fn verify_bytes(&self, checkpoint: &Checkpoint, rows: usize) -> u64 {
+        let tokens = self.bank.segment_tokens;
+        let latents = self.bank.latents(tokens);
+        let request = DecodeRequest::default();
+        // A prompt that the tokenizer lacks tokens for is the decoder's to refuse.
+        Positions::of_checkpoint(checkpoint, &request, tokens, latents)
+            .map_or(0, |positions| positions.verify_bytes(checkpoint.config(), tokens, rows))
+    }
+
     /// As [`new`](Self::new), with the segments that English prose of this length has.
     pub fn expected(
         checkpoint: &Checkpoint,
@@ -164,11 +176,19 @@ impl Job<'_> {
     /// What it takes with weights as `options` say and so many segments computed together.
     pub fn estimate(&self, options: &LoadOptions, rows: Rows) -> Estimate {
         let config = self.checkpoint.config();
-        let encoding = self.encoding.as_ref().map(|job| job.bank.batch_bytes(config, rows.encode));
+        let encoding = self.encoding.as_ref().map(|job| {
+            let verified = self.verifies.then(|| job.verify_bytes(self.checkpoint, rows.encode));
+            let bytes = job.bank.batch_bytes(config, rows.encode).max(verified.unwrap_or(0));
+            // Both stages in turn use the same room. What is multiplied with bf16 takes half of it;
+            // all in all a tenth less, as measured.
+            let bf16 = matches!(options.dtype, WeightDtype::Bf16);
+            if self.verifies && bf16 { bytes / 10 * 9 } else { bytes }
+        });
         let decoding =
             self.decoding.as_ref().map(|job| job.positions.batch_bytes(config, rows.decode));
         let encoder = encoding.map(|_| C3Encoder::weight_bytes(self.checkpoint, options));
-        let decoder = decoding.map(|_| C3Decoder::weight_bytes(self.checkpoint, options));
+        let decoder = (decoding.is_some() || self.verifies)
+            .then(|| C3Decoder::weight_bytes(self.checkpoint, options));
         let program_bytes = sum([
             process::resident().unwrap_or(PROGRAM),
             COMPUTING,
@@ -196,8 +216,10 @@ impl Job<'_> {
     /// knows its encoder by its fingerprint.
     fn carried(&self) -> u64 {
         let encoder = self.checkpoint.encoder().map_or(0, |weights| weights.carried_bytes());
-        let decoder =
-            self.decoding.as_ref().map_or(0, |_| self.checkpoint.decoder().carried_bytes());
+        let decoder = match self.decoding.is_some() || self.verifies {
+            true => self.checkpoint.decoder().carried_bytes(),
+            false => 0,
+        };
         encoder.saturating_add(decoder)
     }
 

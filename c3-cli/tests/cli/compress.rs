@@ -98,7 +98,7 @@ fn invalid_utf8_is_refused_at_its_offset_or_replaced() {
     dir.write("in.txt", &text);
     dir.run(&["compress", "in.txt", "-o", "out.c3"]).fails(
         "error: the text is not UTF-8: invalid byte at offset 1500\n\
-         hint: --lossy replaces what is not UTF-8 by U+FFFD",
+         hint: --exact brings every byte back, and --lossy replaces what is not UTF-8 by U+FFFD",
     );
     assert_eq!(dir.names(), ["in.txt"]);
     let run = dir.run(&["compress", "in.txt", "-o", "out.c3", "--lossy", "--json"]).expect(0);
@@ -113,12 +113,12 @@ fn a_binary_file_is_refused() {
     dir.write("in.bin", [0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0x80, 0]);
     dir.run(&["compress", "in.bin", "-o", "out.c3"]).fails(
         "error: the text is not UTF-8: invalid byte at offset 8\n\
-         hint: --lossy replaces what is not UTF-8 by U+FFFD",
+         hint: --exact brings every byte back, and --lossy replaces what is not UTF-8 by U+FFFD",
     );
     dir.write("cut.txt", "täglich".as_bytes().split_at(2).0);
     dir.run(&["compress", "cut.txt", "-o", "out.c3"]).fails(
         "error: the text is not UTF-8: invalid byte at offset 1\n\
-         hint: --lossy replaces what is not UTF-8 by U+FFFD",
+         hint: --exact brings every byte back, and --lossy replaces what is not UTF-8 by U+FFFD",
     );
     assert_eq!(dir.names(), ["cut.txt", "in.bin"]);
 }

@@ -22,10 +22,18 @@ fn a_warning_says_which_segments_differ_and_strict_makes_it_a_failure() {
     let run = dir.run(&["decompress", "in.c3", "-o", "out.txt", "--json"]).expect(0);
     let segments = run.json()["segments"].as_u64().unwrap();
     assert_eq!(run.json()["exact_segments"], 0);
+    let foretold = run.json()["foretold_mismatches"].as_u64().unwrap();
     let expected = format!(
-        "warning: {segments} of {segments} segments did not come back exactly: 0 (bytes 0..",
+        "warning: {segments} of {segments} segments did not come back exactly, {foretold} tokens as \
+         foretold: 0 (bytes 0..",
     );
-    assert!(run.stderr.starts_with(&expected), "{}", run.stderr);
+    assert!(foretold >= segments && run.stderr.starts_with(&expected), "{}", run.stderr);
+    // What was compressed without a check has nothing to foretell.
+    let fast = ["compress", "-q", "--fast", "-r", "32", "-o", "fast.c3"];
+    dir.pipe(&fast, TEXT.repeat(4).as_bytes()).expect(0);
+    let unchecked = dir.run(&["decompress", "fast.c3", "-o", "fast.txt"]).expect(0).stderr;
+    assert!(unchecked.contains("did not come back exactly: 0 (bytes 0.."), "{unchecked}");
+    assert_eq!(dir.read("fast.txt"), dir.read("out.txt"));
     let quiet = dir.run(&["decompress", "in.c3", "-q", "--strict"]).expect(1);
     assert_eq!(quiet.stderr, "");
     assert_eq!(quiet.stdout, dir.read("out.txt"));

@@ -5,6 +5,8 @@ mod checkpoints;
 mod compress;
 mod damage;
 mod decompress;
+mod exact;
+mod files;
 mod hub_server;
 mod inspect;
 mod interrupt;

@@ -3,7 +3,7 @@ use crate::support::Dir;
 #[test]
 fn wrong_usage_exits_with_2() {
     let dir = Dir::new();
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 26] = [
         (&["compress", "--ratio", "0"], "0 is not in 1.."),
         (&["compress", "--ratio", "8", "--latents", "32"], "cannot be used with"),
         (&["compress", "--dtype", "int8"], "[possible values: auto, f32, f16, bf16, stored]"),
@@ -18,6 +18,16 @@ fn wrong_usage_exits_with_2() {
         (&["decompress", "--top-p", "2"], "expected a number above 0, at most 1"),
         (&["decompress", "--segment", "3..1"], "expected a segment's number I, or a range A..B"),
         (&["decompress", "--seed", "1", "in.c3"], "they need a --temperature above 0"),
+        (&["compress", "--exact", "--fast"], "cannot be used with"),
+        (&["compress", "--exact", "--check"], "cannot be used with"),
+        (&["compress", "--exact", "--lossy"], "cannot be used with"),
+        (&["compress", "--exact", "--budget", "100"], "cannot be used with"),
+        (&["compress", "--max-corrections", "0.1"], "--exact"),
+        (&["compress", "--min-precision", "2"], "expected a number from 0 to 1"),
+        (&["decompress", "--bytes", "7"], "expected a range of bytes A..B"),
+        (&["decompress", "--bytes", "7..7"], "expected a range of bytes A..B"),
+        (&["decompress", "--bytes", "0..7", "--segment", "0"], "cannot be used with"),
+        (&["grep", "(", "in.c3"], "regex parse error"),
         (&["pull", "../x"], "expected ORG/NAME or ORG/NAME@REVISION"),
         (&["-q", "-v", "doctor"], "cannot be used with"),
     ];
@@ -41,6 +51,10 @@ fn every_command_has_help_and_a_manual_page() {
         "decompress",
         "roundtrip",
         "inspect",
+        "verify",
+        "append",
+        "grep",
+        "diff",
         "models",
         "pull",
         "doctor",

@@ -1,6 +1,7 @@
 //! The index: what a file knows of its segments beside their latents, one column a tensor.
 
 use super::layout::*;
+use super::patches::Patches;
 use super::payload::PayloadHasher;
 use crate::segment::{check_mismatches, check_positions};
 use crate::{Correction, Error, Fidelity, Result, Segment};
@@ -8,6 +9,7 @@ use crate::{Correction, Error, Fidelity, Result, Segment};
 const UNCHECKED: i32 = 0;
 const CHECKED: i32 = 1;
 const EXACT: i32 = 2;
+const VERBATIM: i32 = 3;
 
 /// The columns, with the integers that the file holds. Segment `i` has the latent rows
 /// `latents[i]..latents[i + 1]`; source bytes and corrections likewise.
@@ -22,6 +24,9 @@ pub(super) struct Index {
     pub correction_offsets: Vec<i64>,
     pub correction_positions: Vec<i32>,
     pub correction_tokens: Vec<i32>,
+    pub patches: Patches,
+    /// Where each segment's text ends among those that are kept as text; empty where none is.
+    verbatim: Vec<u64>,
 }
 
 impl Index {
@@ -37,6 +42,8 @@ impl Index {
             correction_offsets: vec![0],
             correction_positions: Vec::new(),
             correction_tokens: Vec::new(),
+            patches: Patches::new(),
+            verbatim: Vec::new(),
         }
     }
 
@@ -50,6 +57,36 @@ impl Index {
         exact.then_some(self.correction_positions.len() as u64)
     }
 
+    /// Bytes of all segments that are kept as text; `None` where none is.
+    pub fn verbatim(&self) -> Option<u64> {
+        let kept = |&(segment, _): &(usize, &[i32; 3])| self.fidelity[segment][0] == VERBATIM;
+        let mut kept = self.fidelity.iter().enumerate().filter(kept).peekable();
+        kept.peek()?;
+        let length = |segment: usize| (self.bytes[segment + 1] - self.bytes[segment]) as u64;
+        Some(kept.map(|(segment, _)| length(segment)).fold(0, u64::saturating_add))
+    }
+
+    /// Number of segments that are kept as text.
+    pub fn verbatim_count(&self) -> usize {
+        self.fidelity.iter().filter(|[level, ..]| *level == VERBATIM).count()
+    }
+
+    /// Tokens of the segments that are kept as text.
+    pub fn verbatim_tokens(&self) -> u64 {
+        let all = self.fidelity.iter().zip(&self.tokens);
+        all.filter(|([level, ..], _)| *level == VERBATIM).map(|(_, &tokens)| tokens as u64).sum()
+    }
+
+    /// Where a segment's text stands among those that are kept as text, in a checked index; `None`
+    /// where it isn't one of them.
+    pub fn verbatim_of(&self, segment: usize) -> Option<std::ops::Range<u64>> {
+        if self.fidelity[segment][0] != VERBATIM {
+            return None;
+        }
+        let start = segment.checked_sub(1).map_or(0, |before| self.verbatim[before]);
+        Some(start..self.verbatim[segment])
+    }
+
     /// Adds a segment that was checked to follow the ones before. Nothing is added on failure.
     pub fn push(&mut self, segment: &Segment, latents_hash: u64) -> Result<()> {
         let tokens = narrow("the number of text tokens", segment.text_tokens)?;
@@ -61,22 +98,24 @@ impl Index {
         let position = |position: Option<u32>| {
             position.map_or(Ok(-1), |at| narrow("the position of a mismatch", at))
         };
-        let no_corrections = Vec::new();
-        let (fidelity, corrections) = match &segment.fidelity {
-            Fidelity::Unchecked => ([UNCHECKED, 0, -1], &no_corrections),
+        let (no_corrections, no_patches) = (Vec::new(), Vec::new());
+        let (fidelity, corrections, patches) = match &segment.fidelity {
+            Fidelity::Unchecked => ([UNCHECKED, 0, -1], &no_corrections, &no_patches),
+            Fidelity::Verbatim => ([VERBATIM, 0, -1], &no_corrections, &no_patches),
             &Fidelity::Checked { mismatches, first } => {
                 let mismatches = narrow("the number of mismatches", mismatches)?;
-                ([CHECKED, mismatches, position(first)?], &no_corrections)
+                ([CHECKED, mismatches, position(first)?], &no_corrections, &no_patches)
             }
-            Fidelity::Exact { corrections } => {
+            Fidelity::Exact { corrections, patches } => {
                 // Positions differ and lie below `tokens`, so their number fits as well.
                 let first = position(corrections.first().map(|c| c.position))?;
-                ([EXACT, corrections.len() as i32, first], corrections)
+                ([EXACT, corrections.len() as i32, first], corrections, patches)
             }
         };
         for correction in corrections {
             narrow("a token's id", correction.token)?;
         }
+        Patches::fit(patches)?;
 
         let rows = self.latents[self.segments()] + segment.latents.rows() as i64;
         self.latents.push(rows);
@@ -88,6 +127,7 @@ impl Index {
         self.correction_positions.extend(corrections.iter().map(|c| c.position as i32));
         self.correction_tokens.extend(corrections.iter().map(|c| c.token as i32));
         self.correction_offsets.push(self.correction_positions.len() as i64);
+        self.patches.push(patches);
         Ok(())
     }
 
@@ -106,6 +146,11 @@ impl Index {
             CORRECTION_OFFSETS => bytes(&self.correction_offsets, i64::to_le_bytes),
             CORRECTION_POSITIONS => bytes(&self.correction_positions, i32::to_le_bytes),
             CORRECTION_TOKENS => bytes(&self.correction_tokens, i32::to_le_bytes),
+            PATCH_OFFSETS => bytes(&self.patches.offsets, i64::to_le_bytes),
+            PATCH_ENDS => bytes(&self.patches.ends, i64::to_le_bytes),
+            PATCH_STARTS => bytes(&self.patches.starts, i32::to_le_bytes),
+            PATCH_LENGTHS => bytes(&self.patches.lengths, i32::to_le_bytes),
+            PATCH_BYTES => self.patches.bytes.clone(),
             _ => Vec::new(),
         }
     }
@@ -139,6 +184,11 @@ impl Index {
                     index.correction_positions = column(&bytes, i32::from_le_bytes);
                 }
                 CORRECTION_TOKENS => index.correction_tokens = column(&bytes, i32::from_le_bytes),
+                PATCH_OFFSETS => index.patches.offsets = column(&bytes, i64::from_le_bytes),
+                PATCH_ENDS => index.patches.ends = column(&bytes, i64::from_le_bytes),
+                PATCH_STARTS => index.patches.starts = column(&bytes, i32::from_le_bytes),
+                PATCH_LENGTHS => index.patches.lengths = column(&bytes, i32::from_le_bytes),
+                PATCH_BYTES => index.patches.bytes = bytes,
                 _ => {}
             }
         }
@@ -146,7 +196,7 @@ impl Index {
     }
 
     /// Checks every number, so that all may be used afterwards.
-    pub fn check(&self, dims: &Dims, source_bytes: u64) -> Result<()> {
+    pub fn check(&mut self, dims: &Dims, source_bytes: u64) -> Result<()> {
         check_offsets(SEGMENT_LATENTS, &self.latents, dims.rows)?;
         check_offsets(SEGMENT_BYTES, &self.bytes, source_bytes)?;
         check_positive(SEGMENT_TOKENS, &self.tokens)?;
@@ -156,12 +206,37 @@ impl Index {
             check_positive(CORRECTION_POSITIONS, &self.correction_positions)?;
             check_positive(CORRECTION_TOKENS, &self.correction_tokens)?;
         }
+        if dims.patches.is_some() {
+            self.patches.check()?;
+        }
         (0..self.segments()).try_for_each(|segment| self.check_fidelity(segment))?;
+        self.check_verbatim(dims)?;
         match (dims.corrections, self.corrections()) {
             (Some(_), None) => Err(Error::UnknownTensor(CORRECTION_OFFSETS.to_owned())),
             (None, Some(_)) => Err(Error::MissingTensor(CORRECTION_OFFSETS)),
             _ => Ok(()),
         }
+    }
+
+    /// Finds where each segment's text ends, and checks that all of it is there.
+    fn check_verbatim(&mut self, dims: &Dims) -> Result<()> {
+        match (dims.verbatim, self.verbatim()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => return Err(Error::UnknownTensor(VERBATIM_TEXT.to_owned())),
+            (None, Some(_)) => return Err(Error::MissingTensor(VERBATIM_TEXT)),
+            (Some(found), Some(expected)) if found != expected => {
+                let (expected, found) = (format!("[{expected}]"), format!("[{found}]"));
+                return Err(Error::TensorShape { tensor: VERBATIM_TEXT, expected, found });
+            }
+            _ => {}
+        }
+        let mut end = 0;
+        let ends = self.fidelity.iter().zip(self.bytes.windows(2)).map(|([level, ..], bytes)| {
+            end += if *level == VERBATIM { (bytes[1] - bytes[0]) as u64 } else { 0 };
+            end
+        });
+        self.verbatim = ends.collect();
+        Ok(())
     }
 
     fn check_fidelity(&self, segment: usize) -> Result<()> {
@@ -172,6 +247,12 @@ impl Index {
         if level != EXACT && !positions.is_empty() {
             return contradiction("corrections for a segment that is not exact");
         }
+        if level != EXACT && !self.patches.range(segment).is_empty() {
+            return contradiction("patches for a segment that is not exact");
+        }
+        if level == VERBATIM && self.latents[segment] != self.latents[segment + 1] {
+            return contradiction("kept as text, but it has latents");
+        }
         if count < 0 || first < -1 {
             return contradiction("a number below zero");
         }
@@ -179,7 +260,10 @@ impl Index {
             UNCHECKED if (count, first) != (0, -1) => {
                 contradiction("mismatches of a segment that nobody checked")
             }
-            UNCHECKED => Ok(()),
+            VERBATIM if (count, first) != (0, -1) => {
+                contradiction("mismatches of a segment that is kept as text")
+            }
+            UNCHECKED | VERBATIM => Ok(()),
             CHECKED => check_mismatches(segment, tokens, count as u32, u32::try_from(first).ok()),
             EXACT if count as usize != positions.len() => {
                 contradiction("another number of corrections than there are")
@@ -188,7 +272,7 @@ impl Index {
                 contradiction("another first correction than there is")
             }
             EXACT => check_positions(segment, tokens, positions.iter().map(|&at| at as u32)),
-            _ => contradiction("a level other than 0, 1 and 2"),
+            _ => contradiction("a level other than 0, 1, 2 and 3"),
         }
     }
 
@@ -211,8 +295,9 @@ impl Index {
                     .zip(&self.correction_tokens[range])
                     .map(|(&at, &token)| Correction { position: at as u32, token: token as u32 })
                     .collect();
-                Fidelity::Exact { corrections }
+                Fidelity::Exact { corrections, patches: self.patches.of(segment) }
             }
+            VERBATIM => Fidelity::Verbatim,
             CHECKED => {
                 Fidelity::Checked { mismatches: count as u32, first: u32::try_from(first).ok() }
             }
@@ -221,13 +306,13 @@ impl Index {
     }
 }
 
-fn narrow(what: &'static str, number: u32) -> Result<i32> {
+pub(super) fn narrow(what: &'static str, number: u32) -> Result<i32> {
     let (limit, found) = (i32::MAX as u64, u64::from(number));
     i32::try_from(number).map_err(|_| Error::TooLarge { what, limit, found })
 }
 
 /// Offsets rise from 0 to `end`; they need not rise strictly.
-fn check_offsets(tensor: &'static str, offsets: &[i64], end: u64) -> Result<()> {
+pub(super) fn check_offsets(tensor: &'static str, offsets: &[i64], end: u64) -> Result<()> {
     let bad = |index: usize, expected| {
         Err(Error::BadOffset { tensor, index, expected, found: offsets[index] })
     };
@@ -244,7 +329,7 @@ fn check_offsets(tensor: &'static str, offsets: &[i64], end: u64) -> Result<()> 
     Ok(())
 }
 
-fn check_positive(tensor: &'static str, numbers: &[i32]) -> Result<()> {
+pub(super) fn check_positive(tensor: &'static str, numbers: &[i32]) -> Result<()> {
     match numbers.iter().position(|&number| number < 0) {
         Some(index) => Err(Error::Negative { tensor, index, found: numbers[index] }),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Which tensors a file has, and where: everything follows from five numbers.
+//! Which tensors a file has, and where: everything follows from a few numbers.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,9 +17,12 @@ pub(super) const SEGMENT_FIDELITY: &str = "segment.fidelity";
 pub(super) const CORRECTION_OFFSETS: &str = "corrections.offsets";
 pub(super) const CORRECTION_POSITIONS: &str = "corrections.positions";
 pub(super) const CORRECTION_TOKENS: &str = "corrections.tokens";
-
-/// Name prefixes that a later version gives a meaning to.
-const RESERVED: [&str; 2] = ["verbatim.", "patches."];
+pub(super) const PATCH_OFFSETS: &str = "patches.offsets";
+pub(super) const PATCH_ENDS: &str = "patches.ends";
+pub(super) const PATCH_STARTS: &str = "patches.starts";
+pub(super) const PATCH_LENGTHS: &str = "patches.lengths";
+pub(super) const PATCH_BYTES: &str = "patches.bytes";
+pub(super) const VERBATIM_TEXT: &str = "verbatim.text";
 
 /// The numbers that decide every tensor's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,10 @@ pub(super) struct Dims {
     pub segments: u64,
     /// `None` where no segment is exact: then there are no `corrections.*`.
     pub corrections: Option<u64>,
+    /// Patches, and the bytes of all of them; `None` where there are none.
+    pub patches: Option<(u64, u64)>,
+    /// Bytes of `verbatim.text`; `None` where no segment is kept as text.
+    pub verbatim: Option<u64>,
 }
 
 /// One tensor: what it is and where it lies, counted from the end of the header.
@@ -45,7 +52,7 @@ pub(super) struct Place {
 
 impl Dims {
     /// The tensors in the order of their data. Eight-byte numbers come before four-byte ones, so
-    /// that all are aligned where the latents' length is a multiple of 8.
+    /// that all are aligned where the latents' length is a multiple of 8; bytes come last.
     ///
     /// Sums and products saturate: no file is `u64::MAX` bytes long, so such a layout fits none.
     pub fn places(&self) -> Vec<Place> {
@@ -61,11 +68,21 @@ impl Dims {
             [(SEGMENT_TOKENS, "I32", vec![segments]), (SEGMENT_FIDELITY, "I32", vec![segments, 3])];
         let mut tensors = Vec::from(fixed);
         tensors.extend(self.corrections.map(|_| (CORRECTION_OFFSETS, "I64", vec![ends])));
+        if let Some((patches, _)) = self.patches {
+            tensors.push((PATCH_OFFSETS, "I64", vec![ends]));
+            tensors.push((PATCH_ENDS, "I64", vec![patches.saturating_add(1)]));
+        }
         tensors.extend(last);
         if let Some(corrections) = self.corrections {
             tensors.push((CORRECTION_POSITIONS, "I32", vec![corrections]));
             tensors.push((CORRECTION_TOKENS, "I32", vec![corrections]));
         }
+        if let Some((patches, bytes)) = self.patches {
+            tensors.push((PATCH_STARTS, "I32", vec![patches]));
+            tensors.push((PATCH_LENGTHS, "I32", vec![patches]));
+            tensors.push((PATCH_BYTES, "U8", vec![bytes]));
+        }
+        tensors.extend(self.verbatim.map(|bytes| (VERBATIM_TEXT, "U8", vec![bytes])));
 
         let mut start = 0u64;
         let place = |(name, dtype, shape): (&'static str, &'static str, Vec<u64>)| {
@@ -75,6 +92,13 @@ impl Dims {
             Place { name, dtype, shape, range }
         };
         tensors.into_iter().map(place).collect()
+    }
+
+    /// The tensors that the payload hash covers: all but the latents and the text, which have
+    /// hashes of their own.
+    pub fn index(&self) -> Vec<Place> {
+        let covered = |place: &Place| ![LATENTS, VERBATIM_TEXT].contains(&place.name);
+        self.places().into_iter().filter(covered).collect()
     }
 
     /// The header's entries.
@@ -89,12 +113,9 @@ impl Dims {
         self.places().into_iter().map(entry).collect()
     }
 
-    /// Finds the five numbers in a header, and checks that its tensors are exactly those which
+    /// Finds the numbers in a header, and checks that its tensors are exactly those which
     /// follow from them.
     pub fn check(tensors: &BTreeMap<String, TensorEntry>) -> Result<(Self, Vec<Place>)> {
-        if let Some(name) = tensors.keys().find(|n| RESERVED.iter().any(|r| n.starts_with(r))) {
-            return Err(Error::ReservedTensor(clip(name)));
-        }
         let dims = Self::find(tensors)?;
         let places = dims.places();
         if let Some(name) = tensors.keys().find(|n| places.iter().all(|place| place.name != *n)) {
@@ -123,13 +144,15 @@ impl Dims {
                 found: clip(&latents.dtype),
             })?;
         let segments = length(tensors, SEGMENT_TOKENS)?;
-        let names = [CORRECTION_OFFSETS, CORRECTION_POSITIONS, CORRECTION_TOKENS];
-        let corrections = names
-            .iter()
-            .any(|&name| tensors.contains_key(name))
+        let has = |names: &[&str]| names.iter().any(|&name| tensors.contains_key(name));
+        let corrections = has(&[CORRECTION_OFFSETS, CORRECTION_POSITIONS, CORRECTION_TOKENS])
             .then(|| length(tensors, CORRECTION_POSITIONS))
             .transpose()?;
-        Ok(Self { dtype, rows, dim, segments, corrections })
+        let patches = has(&[PATCH_OFFSETS, PATCH_ENDS, PATCH_STARTS, PATCH_LENGTHS, PATCH_BYTES])
+            .then(|| Ok((length(tensors, PATCH_STARTS)?, length(tensors, PATCH_BYTES)?)))
+            .transpose()?;
+        let verbatim = has(&[VERBATIM_TEXT]).then(|| length(tensors, VERBATIM_TEXT)).transpose()?;
+        Ok(Self { dtype, rows, dim, segments, corrections, patches, verbatim })
     }
 }
 
@@ -185,6 +208,7 @@ fn dtype_size(name: &str) -> u64 {
     match name {
         "F16" | "BF16" => 2,
         "F32" | "I32" => 4,
+        "U8" => 1,
         _ => 8,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::payload;
 use super::version::{FormatVersion, decimal};
 use crate::error::clip;
-use crate::{Dtype, Error, Provenance, Result, Sha256Digest, SourceDigest};
+use crate::{Dtype, Error, Provenance, Result, Sha256Digest, SourceDigest, SourceHasher};
 
 const VERSION: &str = "c3.version";
 const FINGERPRINT: &str = "c3.fingerprint";
@@ -35,6 +35,9 @@ const KEYS: [&str; 11] = [
 
 const SHA256: &str = "sha256:";
 
+/// What the source's hash can be continued from. May be missing.
+const SOURCE_STATE: &str = "c3.source_state";
+
 pub(super) type Strings = BTreeMap<String, String>;
 
 /// Checks that a provenance can be written; [`strings`] writes it.
@@ -46,6 +49,16 @@ pub(super) fn check(provenance: &Provenance) -> Result<()> {
         Some(key) => Err(Error::ReservedMetadata(key.clone())),
         None => Ok(()),
     }
+}
+
+/// Keeps what the source's hash can be continued from.
+pub(super) fn keep_state(provenance: &mut Provenance, state: &SourceHasher) {
+    provenance.extra.insert(SOURCE_STATE.to_owned(), state.state());
+}
+
+/// Goes on with the source's hash, where the file has kept what that takes.
+pub(super) fn resume(strings: &Strings, source: SourceDigest) -> Option<SourceHasher> {
+    SourceHasher::resume(strings.get(SOURCE_STATE)?, source)
 }
 
 /// All metadata of a file.

@@ -8,14 +8,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::header::Header;
 use super::index::Index;
-use super::layout::{Dims, Place};
+use super::layout::{Dims, Place, VERBATIM_TEXT};
 use super::payload::{self, PayloadHasher};
 use super::source::{ByteSource, FileSource};
 use super::version::FormatVersion;
 use super::{LENGTH, MAX_HEADER, metadata};
+use crate::segment::check_verbatim;
 use crate::{
     CompressionRatio, Dtype, Error, Fidelity, LatentContext, LatentTokens, Provenance, Result,
-    Segment, SegmentSource, SourceDigest,
+    Segment, SegmentSource, SourceDigest, SourceHasher,
 };
 
 /// An open `.c3` file.
@@ -43,6 +44,8 @@ pub struct FileLayout {
     pub latents: Range<u64>,
     /// What is known of the segments beside their latents.
     pub index: Range<u64>,
+    /// The segments that are kept as text.
+    pub verbatim: Range<u64>,
 }
 
 /// A segment without its latents.
@@ -95,7 +98,7 @@ impl<S: ByteSource> LatentFile<S> {
 
         let expected = metadata::payload_hash(&header.metadata)?;
         let mut hasher = PayloadHasher::new(&raw, Some(expected))?;
-        let index = Index::read(&places[1..], &mut hasher, |place| {
+        let mut index = Index::read(&dims.index(), &mut hasher, |place| {
             // The layout was checked against the file's length: neither overflows it.
             let start = layout.latents.start + place.range.start;
             read(&bytes, start..layout.latents.start + place.range.end)
@@ -119,6 +122,12 @@ impl<S: ByteSource> LatentFile<S> {
     /// All of its metadata, as it stands in the file.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// A hasher that goes on after the source text, for appending to it; `None` where the file doesn't
+    /// have what that takes.
+    pub fn source_hasher(&self) -> Option<SourceHasher> {
+        metadata::resume(&self.metadata, self.source)
     }
 
     /// Which of its bytes hold what.
@@ -145,15 +154,26 @@ impl<S: ByteSource> LatentFile<S> {
         })
     }
 
+    /// The text of a segment that is kept as text.
+    fn verbatim(&self, index: usize) -> Result<Option<Vec<u8>>> {
+        let Some(place) = self.index.verbatim_of(index) else { return Ok(None) };
+        let start = self.layout.verbatim.start;
+        let text = read(&self.bytes, start + place.start..start + place.end)?;
+        check_verbatim(index, self.index.hash[index], &text)?;
+        Ok(Some(text))
+    }
+
     /// How much shorter the text became; `stored_bytes` is the length of the whole file.
     pub fn ratio(&self) -> CompressionRatio {
-        let segments = self.index.segments() as u64;
+        let segments = (self.index.segments() - self.index.verbatim_count()) as u64;
         let rows = self.index.latents.last().map_or(0, |&rows| rows as u64);
         let markers = segments.saturating_mul(self.provenance.markers.into());
         CompressionRatio {
             text_tokens: self.index.tokens.iter().map(|&tokens| tokens as u64).sum(),
             latent_positions: rows.saturating_add(markers),
             corrections: self.index.corrections().unwrap_or(0),
+            patch_bytes: self.index.patches.bytes.len() as u64,
+            verbatim_tokens: self.index.verbatim_tokens(),
             text_bytes: self.source.bytes,
             stored_bytes: self.bytes.len(),
         }
@@ -182,11 +202,11 @@ impl<S: ByteSource> SegmentSource for LatentFile<S> {
         self.index.segments()
     }
 
-    /// One read, of this segment's rows alone.
+    /// One read, of this segment's rows or its text alone.
     ///
     /// # Errors
-    /// [`Error::NoSuchSegment`], [`Error::LatentsHash`] where the rows are damaged, or
-    /// [`Error::Read`].
+    /// [`Error::NoSuchSegment`], [`Error::LatentsHash`] or [`Error::VerbatimHash`] where they are
+    /// damaged, or [`Error::Read`].
     fn segment(&self, index: usize) -> Result<Segment> {
         let SegmentInfo { bytes, text_tokens, latents, hash, fidelity } =
             self.segment_info(index)?;
@@ -202,7 +222,8 @@ impl<S: ByteSource> SegmentSource for LatentFile<S> {
         }
         let count = (latents.end - latents.start) as usize;
         let latents = LatentTokens::from_le_bytes(count, dim, self.dtype, rows)?;
-        Ok(Segment { latents, bytes, text_tokens, hash, fidelity })
+        let text = self.verbatim(index)?;
+        Ok(Segment { latents, bytes, text_tokens, hash, fidelity, text })
     }
 }
 
@@ -221,6 +242,8 @@ impl FileLayout {
         let data = LENGTH + header;
         let end = |place: Option<&Place>| place.map_or(0, |place| place.range.end);
         let latents = data.saturating_add(end(places.first()));
+        let index = places.iter().rfind(|place| place.name != VERBATIM_TEXT);
+        let index = data.saturating_add(end(index));
         let expected = data.saturating_add(end(places.last()));
         if found < expected {
             return Err(Error::Truncated { expected, found });
@@ -228,7 +251,8 @@ impl FileLayout {
         if found > expected {
             return Err(Error::TrailingBytes { expected, found });
         }
-        Ok(Self { header: 0..data, latents: data..latents, index: latents..expected })
+        let verbatim = index..expected;
+        Ok(Self { header: 0..data, latents: data..latents, index: latents..index, verbatim })
     }
 }
 

@@ -24,6 +24,7 @@ fn each_bit_flip(context: &LatentContext) {
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let latents: usize =
         context.segments().iter().map(|segment| segment.latents.as_le_bytes().len()).sum();
+    let kept: usize = context.segments().iter().filter_map(|s| Some(s.text.as_ref()?.len())).sum();
     let mut by_hash = 0;
     for bit in 0..bytes.len() * 8 {
         let flip = 1 << (bit % 8);
@@ -44,6 +45,9 @@ fn each_bit_flip(context: &LatentContext) {
             at if at < header => by_hash += usize::from(matches!(error, Error::PayloadHash { .. })),
             at if at < header + latents => {
                 assert!(matches!(error, Error::LatentsHash { .. }), "bit {bit}: {error}");
+            }
+            at if at >= bytes.len() - kept => {
+                assert!(matches!(error, Error::VerbatimHash { .. }), "bit {bit}: {error}");
             }
             _ => assert!(matches!(error, Error::PayloadHash { .. }), "bit {bit}: {error}"),
         }
@@ -72,6 +76,16 @@ fn bit_flips_of_the_simplest_file() {
 #[test]
 fn bit_flips_of_a_file_with_corrections() {
     each_bit_flip(&support::corrected());
+}
+
+#[test]
+fn truncations_of_a_file_with_patches_and_text() {
+    each_truncation(&support::patched());
+}
+
+#[test]
+fn bit_flips_of_a_file_with_patches_and_text() {
+    each_bit_flip(&support::patched());
 }
 
 /// Damage to one segment's latents leaves the others readable.

@@ -30,6 +30,22 @@ fn file_with_corrections() {
     check("corrected.c3", &support::corrected());
 }
 
+#[test]
+fn file_with_patches_and_text() {
+    check("patched.c3", &support::patched());
+}
+
+/// Files of version 1.0 are read as they were.
+#[test]
+fn files_of_the_first_version() {
+    for (bytes, context) in [
+        (&include_bytes!("golden/1.0/simple.c3")[..], support::simple()),
+        (include_bytes!("golden/1.0/corrected.c3"), support::corrected()),
+    ] {
+        assert_eq!(support::read_all(bytes).unwrap(), context);
+    }
+}
+
 /// The bytes that FORMAT.md shows are those of the file.
 #[test]
 fn worked_example_of_the_specification() {

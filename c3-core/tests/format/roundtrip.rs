@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use c3_core::{
     Correction, Dtype, Fidelity, FingerprintBuilder, LatentContext, LatentFile, LatentTokens,
-    Provenance, Segment, SegmentSource, Sha256Digest, SourceDigest,
+    Patch, Provenance, Segment, SegmentSource, Sha256Digest, SourceDigest, segment_hash,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -18,13 +18,30 @@ fn fidelity(tokens: u32) -> BoxedStrategy<Fidelity> {
         Just(Fidelity::Checked { mismatches: 0, first: None }),
         (0..=tokens).prop_flat_map(move |first| (1..=tokens - first + 1)
             .prop_map(move |mismatches| Fidelity::Checked { mismatches, first: Some(first) })),
-        (btree_set(position, 0..6), 0..=i32::MAX as u32).prop_map(move |(positions, token)| {
-            let inside = positions.into_iter().filter(|&position| position < tokens);
-            let corrections = inside.map(|position| Correction { position, token }).collect();
-            Fidelity::Exact { corrections }
-        }),
+        (btree_set(position, 0..6), 0..=i32::MAX as u32)
+            .prop_map(move |(positions, token)| {
+                let inside = positions.into_iter().filter(|&position| position < tokens);
+                let corrections = inside.map(|position| Correction { position, token }).collect();
+                (corrections, tokens)
+            })
+            .prop_flat_map(|(corrections, tokens)| (Just(corrections), patches(tokens)))
+            .prop_map(|(corrections, patches)| Fidelity::Exact { corrections, patches }),
+        Just(Fidelity::Verbatim),
     ]
     .boxed()
+}
+
+fn patches(tokens: u32) -> impl Strategy<Value = Vec<Patch>> {
+    let patch = (0..tokens + 9, 0..9u32, vec(any::<u8>(), 0..5));
+    vec(patch, 0..3).prop_map(|patches| {
+        let mut from = 0;
+        let place = |(start, length, bytes)| {
+            let patch = Patch { start: from + start, length, bytes };
+            from = patch.start + length;
+            patch
+        };
+        patches.into_iter().map(place).collect()
+    })
 }
 
 /// Rows, source bytes, tokens, hash, fidelity; the latents' bits come from the seed.
@@ -51,9 +68,15 @@ prop_compose! {
         let mut end = 0;
         let mut segments = Vec::new();
         for (rows, bytes, text_tokens, hash, fidelity) in pieces {
-            let (latents, start) = (latents(rows, dim, dtype, hash), end);
+            let kept = fidelity == Fidelity::Verbatim;
+            let bytes = if kept { bytes % 50 } else { bytes };
+            let text = kept.then(|| (0..bytes).map(|i| (hash >> (i % 57)) as u8).collect());
+            let hash = text.as_ref().map_or(hash, |text: &Vec<u8>| segment_hash(text));
+            let latents = latents(if kept { 0 } else { rows }, dim, dtype, hash);
+            let start = end;
             end += bytes;
-            segments.push(Segment { latents, bytes: start..end, text_tokens, hash, fidelity });
+            let bytes = start..end;
+            segments.push(Segment { latents, bytes, text_tokens, hash, fidelity, text });
         }
         let [model, segmenter, prompt, created_by] = <[String; 4]>::try_from(texts).unwrap();
         let fingerprint = FingerprintBuilder::new().part("sha", &sha256).finish();
@@ -96,6 +119,13 @@ fn ratio_counts_latents_markers_and_corrections() {
     assert_eq!(ratio.latent_positions, 6 + 4 * 2);
     assert_eq!(ratio.corrections, 2);
     assert_eq!((ratio.text_bytes, ratio.stored_bytes), (23, bytes.len() as u64));
+
+    // Text that is kept costs its tokens, and neither latents nor markers.
+    let bytes = support::patched().to_bytes().unwrap();
+    let ratio = LatentFile::from_bytes(bytes).unwrap().ratio();
+    assert_eq!((ratio.latent_positions, ratio.corrections), (2 + 2, 1));
+    assert_eq!((ratio.patch_bytes, ratio.verbatim_tokens), (4, 14));
+    assert_eq!((ratio.text_tokens, ratio.positions()), (24, 4 + 1 + 4 + 14));
 }
 
 #[test]
@@ -123,5 +153,5 @@ fn unknown_metadata_is_kept_and_written_back() {
     assert_eq!(file.metadata().len(), 13);
     let again = LatentFile::from_bytes(file.to_context().unwrap().to_bytes().unwrap()).unwrap();
     assert_eq!(again.provenance().extra, expected);
-    assert_eq!(again.version().to_string(), "1.0");
+    assert_eq!(again.version().to_string(), "1.1");
 }

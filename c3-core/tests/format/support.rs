@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use c3_core::{
     Correction, Dtype, Error, Fidelity, FingerprintBuilder, LatentContext, LatentFile,
-    LatentTokens, Provenance, Segment, SegmentSource, SourceDigest, SourceHasher, segment_hash,
+    LatentTokens, Patch, Provenance, Segment, SegmentSource, SourceDigest, SourceHasher,
+    segment_hash,
 };
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3;
@@ -44,7 +45,8 @@ pub fn segment(
         latents: LatentTokens::from_f32(rows, p.dim, p.dtype, &values).unwrap(),
         bytes: bytes.start as u64..bytes.end as u64,
         text_tokens: bytes.len() as u32,
-        hash: segment_hash(&text[bytes]),
+        hash: segment_hash(&text[bytes.clone()]),
+        text: (fidelity == Fidelity::Verbatim).then(|| text[bytes].to_vec()),
         fidelity,
     }
 }
@@ -65,10 +67,33 @@ pub fn corrected() -> LatentContext {
     let corrections =
         vec![Correction { position: 0, token: 151_643 }, Correction { position: 7, token: 12 }];
     let segments = vec![
-        segment(text, 0..8, 1, &p, Fidelity::Exact { corrections }),
+        segment(text, 0..8, 1, &p, exact(corrections)),
         segment(text, 8..15, 3, &p, Fidelity::Checked { mismatches: 2, first: Some(6) }),
-        segment(text, 15..23, 2, &p, Fidelity::Exact { corrections: vec![] }),
+        segment(text, 15..23, 2, &p, exact(vec![])),
         segment(text, 23..23, 0, &p, Fidelity::Unchecked),
+    ];
+    LatentContext::new(p, digest(text), segments).unwrap()
+}
+
+/// An exact segment that needs no patches.
+pub fn exact(corrections: Vec<Correction>) -> Fidelity {
+    Fidelity::Exact { corrections, patches: Vec::new() }
+}
+
+/// Segments kept as text, one of them empty, around one with patches.
+pub fn patched() -> LatentContext {
+    let text = b"kept \xff patched, and kept";
+    let p = provenance(3, Dtype::F32);
+    let patch = |start, length, bytes: &[u8]| Patch { start, length, bytes: bytes.to_vec() };
+    let fidelity = Fidelity::Exact {
+        corrections: vec![Correction { position: 2, token: 7 }],
+        patches: vec![patch(0, 3, b"\xff"), patch(5, 0, b"a\xcc\x81"), patch(5, 4, b"")],
+    };
+    let segments = vec![
+        segment(text, 0..5, 0, &p, Fidelity::Verbatim),
+        segment(text, 5..15, 2, &p, fidelity),
+        segment(text, 15..15, 0, &p, Fidelity::Verbatim),
+        segment(text, 15..24, 0, &p, Fidelity::Verbatim),
     ];
     LatentContext::new(p, digest(text), segments).unwrap()
 }
@@ -166,7 +191,9 @@ pub fn seal(bytes: &mut [u8]) -> Option<()> {
     let mut zeroed = header.to_vec();
     zeroed.get_mut(at..end)?.fill(b'0');
     let latents = json["latents"]["data_offsets"][1].as_u64()?;
-    let index = data.get(usize::try_from(latents).ok()?..)?;
+    let kept = json["verbatim.text"]["data_offsets"][0].as_u64();
+    let kept = kept.map_or(Some(data.len()), |kept| usize::try_from(kept).ok())?;
+    let index = data.get(usize::try_from(latents).ok()?..kept)?;
 
     let mut hash = Xxh3::new();
     hash.update(&bytes[..8]);

@@ -2,7 +2,9 @@
 
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
-use c3_core::{Correction, Dtype, Error, Fidelity, LatentFile, LatentWriter, SegmentSource};
+use c3_core::{
+    Correction, Dtype, Error, Fidelity, LatentFile, LatentWriter, Patch, Segment, SegmentSource,
+};
 
 use crate::support::{self, digest, provenance, segment};
 
@@ -57,7 +59,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         vec![correction(2, 1), correction(1, 1)],
         vec![correction(0, u32::MAX)],
     ] {
-        let exact = segment(text, 0..5, 2, &p, Fidelity::Exact { corrections });
+        let exact = segment(text, 0..5, 2, &p, support::exact(corrections));
         assert!(matches!(
             writer.push(&exact),
             Err(Error::CorrectionPosition { .. } | Error::TooLarge { .. })
@@ -67,6 +69,29 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         let checked = segment(text, 0..5, 2, &p, Fidelity::Checked { mismatches, first });
         assert!(matches!(writer.push(&checked), Err(Error::BadFidelity { .. })));
     }
+
+    let patch = |start, length| Patch { start, length, bytes: vec![1] };
+    for patches in [
+        vec![patch(3, 0), patch(2, 0)],
+        vec![patch(0, 3), patch(2, 1)],
+        vec![patch(u32::MAX, 1)],
+        vec![patch(u32::MAX - 1, 1)],
+    ] {
+        let fidelity = Fidelity::Exact { corrections: vec![], patches };
+        let patched = segment(text, 0..5, 2, &p, fidelity);
+        let refused = writer.push(&patched);
+        assert!(matches!(refused, Err(Error::PatchPlace { .. } | Error::TooLarge { .. })));
+    }
+    let kept = segment(text, 0..5, 0, &p, Fidelity::Verbatim);
+    let with_latents = segment(text, 0..5, 2, &p, Fidelity::Verbatim);
+    let without_text = Segment { text: None, ..kept.clone() };
+    let too_short = Segment { text: Some(b"hell".to_vec()), ..kept.clone() };
+    let unasked = Segment { text: Some(text.to_vec()), ..good.clone() };
+    for contradiction in [with_latents, without_text, too_short, unasked] {
+        assert!(matches!(writer.push(&contradiction), Err(Error::BadFidelity { .. })));
+    }
+    let other = Segment { text: Some(b"jello".to_vec()), ..kept };
+    assert!(matches!(writer.push(&other), Err(Error::VerbatimHash { segment: 0, .. })));
 
     writer.push(&good).unwrap();
     let bytes = writer.finish(digest(text)).unwrap().into_inner();

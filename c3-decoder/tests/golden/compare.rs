@@ -101,6 +101,7 @@ fn generate(
         text_tokens: 1,
         hash: 0,
         fidelity: Fidelity::Unchecked,
+        text: None,
     };
     let provenance = encoder.provenance(&request).map_err(|e| e.to_string())?;
     let context = LatentContext::new(provenance, source.finish(), vec![segment]).unwrap();

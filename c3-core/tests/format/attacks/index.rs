@@ -66,7 +66,9 @@ fn fidelity_that_contradicts_itself() {
         (2, [2, 0, 0]),
         (3, [0, 1, -1]),
         (3, [0, 0, 0]),
-        (3, [3, 0, -1]),
+        (3, [4, 0, -1]),
+        (3, [3, 0, 0]),
+        (2, [3, 0, -1]),
         (3, [-1, 0, -1]),
         (3, [i32::MAX, i32::MAX, i32::MAX]),
     ] {
@@ -95,7 +97,7 @@ fn corrections_out_of_order_or_range() {
 fn corrections_without_an_exact_segment() {
     let text = b"hello";
     let p = support::provenance(4, c3_core::Dtype::F32);
-    let exact = c3_core::Fidelity::Exact { corrections: vec![] };
+    let exact = support::exact(vec![]);
     let only = support::segment(text, 0..5, 1, &p, exact);
     let context = c3_core::LatentContext::new(p, support::digest(text), vec![only]).unwrap();
     let mut parts = Parts::of(&context.to_bytes().unwrap());
@@ -107,4 +109,73 @@ fn corrections_without_an_exact_segment() {
     parts.put_i32("segment.fidelity", 0, 2);
     let error = support::read_all(&parts.seal()).unwrap_err();
     refused!(error, Error::MissingTensor("corrections.offsets"), "is missing");
+}
+
+/// The error for `patched()` with `change` made to it and sealed.
+fn repatched(change: impl FnOnce(&mut Parts) -> &mut Parts) -> Error {
+    let mut parts = Parts::of(&support::patched().to_bytes().unwrap());
+    change(&mut parts);
+    support::read_all(&parts.seal()).expect_err("accepted")
+}
+
+#[test]
+fn patches_out_of_order_or_range() {
+    for (name, at, value) in [
+        ("patches.starts", 1, 2),
+        ("patches.starts", 2, 4),
+        ("patches.lengths", 0, i32::MAX),
+        ("patches.lengths", 1, 1),
+    ] {
+        let error = repatched(|p| p.put_i32(name, at, value));
+        refused!(error, Error::PatchPlace { segment: 1, .. }, "a patch of");
+    }
+    for name in ["patches.starts", "patches.lengths"] {
+        let error = repatched(|p| p.put_i32(name, 1, -1));
+        assert!(matches!(error, Error::Negative { tensor, .. } if tensor == name), "{error}");
+    }
+    for (name, at) in [("patches.offsets", 1), ("patches.offsets", 4), ("patches.ends", 3)] {
+        let error = repatched(|p| p.put_i64(name, at, 1 << 40));
+        assert!(matches!(error, Error::BadOffset { tensor, .. } if tensor == name), "{error}");
+    }
+    // They belong to a segment that isn't exact.
+    let error = repatched(|p| p.put_i64("patches.offsets", 1, 1));
+    refused!(error, Error::BadFidelity { segment: 0, .. }, "not exact");
+}
+
+#[test]
+fn text_that_is_kept_and_text_that_is_not_there() {
+    let level = |p: &mut Parts, segment: usize, level: i32| {
+        p.put_i32("segment.fidelity", segment * 3, level);
+    };
+    let error = repatched(|p| {
+        level(p, 0, 0);
+        p
+    });
+    refused!(error, Error::TensorShape { tensor: "verbatim.text", .. }, "expected shape [9]");
+    let error = repatched(|p| {
+        for segment in [0, 2, 3] {
+            level(p, segment, 0);
+        }
+        p
+    });
+    refused!(error, Error::UnknownTensor(_), "verbatim.text");
+    let mut parts = Parts::of(&support::simple().to_bytes().unwrap());
+    parts.put_i32("segment.fidelity", 0, 3);
+    let error = support::read_all(&parts.seal()).unwrap_err();
+    refused!(error, Error::BadFidelity { segment: 0, .. }, "it has latents");
+}
+
+/// Damage to a text that is kept is found when it is read, and others stay readable.
+#[test]
+fn a_text_that_was_changed() {
+    use c3_core::{LatentFile, SegmentSource};
+    let context = support::patched();
+    let mut bytes = context.to_bytes().unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let file = LatentFile::from_bytes(bytes).unwrap();
+    assert!(matches!(file.segment(3), Err(Error::VerbatimHash { segment: 3, .. })));
+    for index in 0..3 {
+        assert_eq!(file.segment(index).unwrap(), context.segments()[index]);
+    }
 }

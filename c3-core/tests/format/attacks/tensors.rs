@@ -24,20 +24,23 @@ fn missing_tensor() {
 }
 
 #[test]
-fn unknown_and_reserved_tensors() {
+fn unknown_and_missing_tensors() {
     let entry = json!({"dtype": "U8", "shape": [0], "data_offsets": [0, 0]});
     refused!(
         changed(|p| p.add("optimizer.state", entry.clone())),
         Error::UnknownTensor(_),
         "optimizer.state"
     );
-    for name in ["verbatim.bytes", "patches.offsets"] {
-        refused!(
-            changed(|p| p.add(name, entry.clone())),
-            Error::ReservedTensor(n) if n == name,
-            "newer version"
-        );
-    }
+    refused!(
+        changed(|p| p.add("patches.offsets", entry.clone())),
+        Error::MissingTensor("patches.starts"),
+        "patches.starts"
+    );
+    refused!(
+        changed(|p| p.add("verbatim.bytes", entry.clone())),
+        Error::UnknownTensor(_),
+        "verbatim.bytes"
+    );
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! What is to be known of a text when it has been compressed.
+
+use c3_exact::Level;
+use clap::Args;
+
+use super::parse;
+use crate::commands::encoding::Promise;
+
+const PROMISE: &str = "What comes back";
+
+/// What is to be known of a text when it has been compressed.
+#[derive(Args)]
+pub struct LevelArgs {
+    /// Find out which tokens will differ, and note it in the file; this is the default
+    #[arg(help_heading = PROMISE)]
+    #[arg(long, conflicts_with_all = ["exact", "fast"])]
+    check: bool,
+    /// Store what it takes for every byte to come back. The input may be any bytes
+    #[arg(help_heading = PROMISE)]
+    #[arg(long, conflicts_with = "fast")]
+    exact: bool,
+    /// Find out nothing; the decoder isn't loaded
+    #[arg(help_heading = PROMISE)]
+    #[arg(long)]
+    fast: bool,
+    /// Share of its tokens, such as 0.99, that each segment must get right: else it gets more latents,
+    /// is split, or is kept as text
+    #[arg(help_heading = PROMISE)]
+    #[arg(long, value_name = "P", value_parser = parse::share)]
+    #[arg(conflicts_with_all = ["exact", "fast", "budget"])]
+    min_precision: Option<f64>,
+    /// Decoder positions for the whole text, spent where they bring most
+    #[arg(help_heading = PROMISE)]
+    #[arg(long, value_name = "TOKENS", conflicts_with_all = ["exact", "fast"])]
+    budget: Option<u64>,
+    /// Share of its tokens, such as 0.05, that a segment may have corrected: beyond that it gets more
+    /// latents, is split, or is kept as text
+    #[arg(help_heading = PROMISE)]
+    #[arg(long, value_name = "S", requires = "exact", value_parser = parse::share)]
+    max_corrections: Option<f64>,
+    /// Correct tokens whose logit leads by no more than this; more makes a file that other devices and
+    /// formats of weights decode as well [default: what sums in another order need]
+    #[arg(help_heading = PROMISE)]
+    #[arg(long, value_name = "X", requires = "exact", value_parser = parse::margin)]
+    margin: Option<f32>,
+}
+
+impl LevelArgs {
+    pub fn check(&self) -> Promise {
+        let Self { exact, fast, min_precision, budget, max_corrections, margin, check: _ } = *self;
+        let level = match (fast, exact) {
+            (true, _) => None,
+            (false, true) => Some(Level::Exact { max_corrections }),
+            (false, false) => Some(Level::Checked { min_precision, budget }),
+        };
+        Promise { level, margin }
+    }
+}

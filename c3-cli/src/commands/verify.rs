@@ -1,0 +1,226 @@
+//! `c3 verify`: whether a `.c3` file is sound and keeps what it says of its text.
+
+use std::io::Read;
+
+use anyhow::Context as _;
+use c3_core::{DecodeRequest, Fidelity, LatentFile, Segment, SegmentSource, SourceHasher};
+use c3_decoder::C3Decoder;
+use c3_exact::{Finding, audit};
+use serde::Serialize;
+
+use super::Context;
+use super::decoding::{decode, load_for};
+use crate::compute::Compute;
+use crate::human::{self, Table};
+use crate::input::{Bytes, Input};
+use crate::memory::{self, Decoding, Job};
+use crate::progress::Progress;
+use crate::report::Outcome;
+use crate::style::{BAD, GOOD, paint};
+use crate::{interrupt, output};
+
+/// Segments verified together where the user doesn't say.
+const BATCH: usize = 16;
+
+/// What to verify.
+pub struct Verify {
+    pub input: Input,
+    /// The text that it was made from.
+    pub against: Option<Input>,
+    pub compute: Compute,
+    pub batch: Option<usize>,
+    pub json: bool,
+}
+
+/// What was found.
+#[derive(Default, Serialize)]
+struct Findings {
+    segments: usize,
+    /// Whether the text given is the one that the file was made from; absent where none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_text: Option<bool>,
+    /// Segments made from another text than the one given.
+    other_text: usize,
+    /// Segments that come back exactly.
+    exact: usize,
+    /// Segments that differ.
+    differing: usize,
+    /// Of these, those that the file promises.
+    broken_promises: usize,
+    /// Segments of which something else was foretold.
+    not_as_foretold: usize,
+}
+
+impl Verify {
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let findings = self.compute.install(|| self.verify(context))?;
+        if self.json {
+            output::print_json(&findings)?;
+        } else {
+            output::print(&findings.render())?;
+        }
+        Ok(if findings.is_sound() { Outcome::Done } else { Outcome::Failed })
+    }
+
+    fn verify(&self, context: &Context) -> anyhow::Result<Findings> {
+        let file = self.input.open_latents()?;
+        let text = self.against.as_ref().map(|input| input.open_text(&context.ui)).transpose()?;
+        let checkpoint = self.compute.checkpoint(&context.hub)?;
+        let request = DecodeRequest { batch: self.batch, ..Default::default() };
+        let fit = self.compute.fit(&Job {
+            checkpoint: &checkpoint,
+            threads: self.compute.thread_count(),
+            encoding: None,
+            decoding: Some(Decoding::of_file(&checkpoint, &request, &file)?),
+            verifies: false,
+            held_text: 0,
+        })?;
+        memory::tell(&context.ui, &fit);
+        let decoder = load_for(&file, &checkpoint, &fit.options)?;
+        decoder.check(file.provenance())?;
+        let progress = Progress::bytes(&context.ui, "verifying", Some(file.source().bytes));
+        let batch = fit.batch(fit.rows.decode).or(self.batch);
+        match text {
+            Some(mut text) => {
+                let batch = batch.unwrap_or(BATCH);
+                let read = format!("can't read {}", self.against.as_ref().unwrap_or(&self.input));
+                compare(&decoder, &file, &mut text.reader, batch, &progress).context(read)
+            }
+            None => decode_all(&decoder, &file, batch, &progress),
+        }
+    }
+}
+
+/// Decodes every segment alone in its kind: one that breaks its promise doesn't end it.
+fn decode_all(
+    decoder: &C3Decoder,
+    file: &LatentFile<Bytes>,
+    batch: Option<usize>,
+    progress: &Progress,
+) -> anyhow::Result<Findings> {
+    let count = file.segment_count();
+    let mut findings = Findings { segments: count, ..Findings::default() };
+    let mut next = 0;
+    while next < count {
+        let request =
+            DecodeRequest { segments: Some(next..count), batch, ..DecodeRequest::default() };
+        let decoded = decode(decoder, file, &request, progress, &mut |_, _| Ok(()));
+        match decoded {
+            Ok(restored) => {
+                findings.exact += restored.decoded.exact;
+                findings.differing += restored.decoded.segments - restored.decoded.exact;
+                findings.not_as_foretold += restored.surprises;
+                next = count;
+            }
+            Err(error) => {
+                let Some(c3_decoder::Error::BrokenPromise { segment, .. }) = error.downcast_ref()
+                else {
+                    return Err(error);
+                };
+                // Those before it are decoded once more, without it.
+                let broken = *segment;
+                findings.broken_promises += 1;
+                findings.differing += 1;
+                if broken > next {
+                    let segments = Some(next..broken);
+                    let request = DecodeRequest { segments, batch, ..DecodeRequest::default() };
+                    let before = decode(decoder, file, &request, progress, &mut |_, _| Ok(()))?;
+                    findings.exact += before.decoded.exact;
+                    findings.differing += before.decoded.segments - before.decoded.exact;
+                    findings.not_as_foretold += before.surprises;
+                }
+                next = broken + 1;
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Compares every segment with its text, in one pass of the decoder.
+fn compare(
+    decoder: &C3Decoder,
+    file: &LatentFile<Bytes>,
+    mut text: &mut dyn Read,
+    batch: usize,
+    progress: &Progress,
+) -> anyhow::Result<Findings> {
+    let count = file.segment_count();
+    let mut findings = Findings { segments: count, ..Findings::default() };
+    let mut source = SourceHasher::new();
+    let mut next = 0;
+    while next < count {
+        interrupt::check()?;
+        let mut segments: Vec<(Segment, Vec<u8>)> = Vec::new();
+        while next < count && segments.len() < batch {
+            let segment = file.segment(next)?;
+            let mut bytes = Vec::new();
+            let length = segment.bytes.end - segment.bytes.start;
+            (&mut text).take(length).read_to_end(&mut bytes)?;
+            source.update(&bytes);
+            progress.at(segment.bytes.end);
+            segments.push((segment, bytes));
+            next += 1;
+        }
+        for ((segment, _), finding) in segments.iter().zip(audit(decoder, &segments)?) {
+            findings.add(segment, &finding);
+        }
+    }
+    let mut rest = [0; 1 << 16];
+    loop {
+        match text.read(&mut rest)? {
+            0 => break,
+            more => source.update(&rest[..more]),
+        }
+    }
+    findings.same_text = Some(source.finish() == file.source());
+    Ok(findings)
+}
+
+impl Findings {
+    fn add(&mut self, segment: &Segment, finding: &Finding) {
+        match *finding {
+            Finding::OtherText => self.other_text += 1,
+            Finding::Verbatim => self.exact += 1,
+            Finding::Verified { mismatches: 0, as_stored, .. } => {
+                self.exact += 1;
+                self.not_as_foretold += usize::from(!as_stored);
+            }
+            Finding::Verified { as_stored, .. } => {
+                self.differing += 1;
+                match segment.fidelity {
+                    Fidelity::Exact { .. } => self.broken_promises += 1,
+                    _ => self.not_as_foretold += usize::from(!as_stored),
+                }
+            }
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let same = self.same_text.unwrap_or(true);
+        same && self.other_text + self.broken_promises + self.not_as_foretold == 0
+    }
+
+    fn render(&self) -> String {
+        let number = |count: usize| human::count(count as u64);
+        let mut table = Table::default()
+            .row("segments", number(self.segments))
+            .row("come back", number(self.exact))
+            .row("differ", number(self.differing));
+        if let Some(same) = self.same_text {
+            let said = match same {
+                true => paint(GOOD, "the one that it was made from"),
+                false => paint(BAD, format_args!("another: {} differ", self.other_text)),
+            };
+            table = table.row("text", said);
+        }
+        let verdict = match (self.broken_promises, self.not_as_foretold, self.is_sound()) {
+            (0, 0, true) => paint(GOOD, "as the file says"),
+            (0, 0, false) => paint(BAD, "not the text of this file"),
+            (broken, others, _) => paint(
+                BAD,
+                format_args!("{broken} promises not kept, {others} segments not as foretold"),
+            ),
+        };
+        format!("{table}\n{verdict}\n")
+    }
+}

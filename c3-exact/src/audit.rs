@@ -1,0 +1,118 @@
+//! Whether stored segments still say what the decoder will do.
+
+use c3_core::{Fidelity, LatentTokens, Segment, segment_hash};
+use c3_decoder::{C3Decoder, Verification};
+use c3_nn::Tokenizer;
+use candle_core::{Device, Tensor};
+
+use crate::Result;
+use crate::source::Item;
+use crate::spelling::{Misspelling, misspellings};
+
+/// What one pass of the decoder says of a stored segment and its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The source given is another one than the segment was made from.
+    OtherText,
+    /// It is kept as text.
+    Verbatim,
+    /// What decoding will return.
+    Verified {
+        /// Tokens that will not bring the source back, with the corrections that are stored.
+        mismatches: u32,
+        /// Position of the first of them.
+        first: Option<u32>,
+        /// Whether that is what the segment says; one that nobody checked says nothing.
+        as_stored: bool,
+    },
+}
+
+/// Compares segments with their source bytes, in one batch.
+///
+/// # Errors
+/// Where the latents have another width than the projector takes, or the decoder fails.
+pub fn audit(decoder: &C3Decoder, segments: &[(Segment, Vec<u8>)]) -> Result<Vec<Finding>> {
+    let mut findings = Vec::with_capacity(segments.len());
+    let mut open = Vec::new();
+    for (number, (segment, source)) in segments.iter().enumerate() {
+        findings.push(match segment_hash(source) == segment.hash {
+            false => Finding::OtherText,
+            true if segment.fidelity == Fidelity::Verbatim => Finding::Verbatim,
+            true => {
+                open.push((number, item(decoder.tokenizer(), segment, source)?));
+                Finding::OtherText // replaced below
+            }
+        });
+    }
+    let latents = open
+        .iter()
+        .map(|&(number, _)| tensor(&segments[number].0.latents))
+        .collect::<candle_core::Result<Vec<_>>>()?;
+    let texts: Vec<&[u32]> = open.iter().map(|(_, item)| item.ids.as_slice()).collect();
+    for ((number, item), verified) in open.iter().zip(decoder.verify(&latents, &texts)?) {
+        let misspelt = misspellings(decoder.tokenizer(), item)?;
+        findings[*number] = finding(&segments[*number].0, item, &verified, &misspelt);
+    }
+    Ok(findings)
+}
+
+fn item(tokenizer: &Tokenizer, segment: &Segment, source: &[u8]) -> Result<Item> {
+    let text = String::from_utf8_lossy(source).into_owned();
+    let ids = tokenizer.encode(&text)?;
+    Ok(Item { text, ids, raw: Some(source.to_vec()), bytes: segment.bytes.clone() })
+}
+
+fn tensor(latents: &LatentTokens) -> candle_core::Result<Tensor> {
+    Tensor::from_vec(latents.to_f32(), (latents.rows(), latents.dim()), &Device::Cpu)
+}
+
+fn finding(
+    segment: &Segment,
+    item: &Item,
+    verified: &Verification,
+    misspelt: &[Misspelling],
+) -> Finding {
+    let mut wrong = wrong_tokens(item, verified);
+    match &segment.fidelity {
+        Fidelity::Exact { corrections, patches } => {
+            for correction in corrections {
+                let position = correction.position as usize;
+                if item.ids.get(position) == Some(&correction.token) {
+                    wrong[position] = false;
+                }
+            }
+            // The text ends where its length says.
+            wrong.truncate(item.ids.len());
+            if patches.iter().ne(misspelt.iter().map(|place| &place.patch)) {
+                misspelt.iter().for_each(|place| wrong[place.tokens.clone()].fill(true));
+            }
+        }
+        _ => misspelt.iter().for_each(|place| wrong[place.tokens.clone()].fill(true)),
+    }
+    let mismatches = wrong.iter().filter(|&&wrong| wrong).count() as u32;
+    let first = wrong.iter().position(|&wrong| wrong).map(|at| at as u32);
+    let as_long = item.ids.len() == segment.text_tokens as usize;
+    let as_stored = as_long
+        && match segment.fidelity {
+            Fidelity::Unchecked => true,
+            Fidelity::Checked { mismatches: stored, first: at } => {
+                (stored, at) == (mismatches, first)
+            }
+            Fidelity::Exact { .. } | Fidelity::Verbatim => mismatches == 0,
+        };
+    Finding::Verified { mismatches, first, as_stored }
+}
+
+/// For each token of the text and the stop token, whether the decoder predicts another one.
+pub(crate) fn wrong_tokens(item: &Item, verified: &Verification) -> Vec<bool> {
+    let mut wrong: Vec<bool> = verified
+        .predicted
+        .iter()
+        .zip(&item.ids)
+        .map(|(predicted, right)| predicted != right)
+        .collect();
+    // Behind the text only the verification knows what the stop token is.
+    let told = wrong.iter().filter(|&&wrong| wrong).count();
+    wrong.push(verified.mismatches > told);
+    wrong
+}
