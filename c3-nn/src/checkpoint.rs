@@ -132,4 +132,12 @@ impl Checkpoint {
         self.tokenizer.visit_identity(visit);
         true
     }
+    /// Names the decoder's weights in a fixed order, as (name, bytes): with
+    /// [`visit_identity`](Self::visit_identity), everything that decides what text comes back.
+    pub fn visit_decoder(&self, visit: &mut dyn FnMut(&str, &[u8])) {
+        let mut named = |name: &str, shape: &[usize], format: &Format, bytes: &[u8]| {
+            visit(&format!("{name} {shape:?} {format}"), bytes);
+        };
+        self.decoder.visit(&|_| true, &mut named);
+    }
 }

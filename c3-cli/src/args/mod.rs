@@ -1,9 +1,12 @@
 //! What the user typed. Every command's arguments have a `check` that makes the validated job
 //! which `commands` runs; so a command never meets an option that contradicts another one.
 
+mod bench;
 mod compress;
 mod decompress;
 mod doctor;
+mod eval;
+mod eval_output;
 mod files;
 mod model;
 mod parse;
@@ -13,9 +16,11 @@ mod train;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+pub use bench::BenchArgs;
 pub use compress::CompressArgs;
 pub use decompress::DecompressArgs;
 pub use doctor::DoctorArgs;
+pub use eval::EvalArgs;
 pub use roundtrip::RoundtripArgs;
 pub use simple::{CompletionsArgs, InspectArgs, ManArgs, ModelsArgs, PullArgs};
 pub use train::TrainArgs;
@@ -78,6 +83,8 @@ pub enum Command {
     Pull(PullArgs),
     Doctor(DoctorArgs),
     Train(TrainArgs),
+    Eval(EvalArgs),
+    Bench(BenchArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

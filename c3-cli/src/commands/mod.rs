@@ -1,9 +1,11 @@
 //! The commands. Each is a validated job and its `run`.
 
+pub mod bench;
 pub mod completions;
 pub mod compress;
 pub mod decompress;
 pub mod doctor;
+pub mod eval;
 pub mod inspect;
 pub mod man;
 pub mod models;
