@@ -14,6 +14,9 @@ pub struct ReportArgs {
     results: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
+    /// Write each figure as an SVG file of its own into this folder too, over those of that name
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -53,7 +56,7 @@ enum TableOfArg {
 
 impl ReportArgs {
     pub fn check(self) -> Report {
-        Report { results: self.results, output: self.output.check() }
+        Report { results: self.results, output: self.output.check(), figures: self.figures }
     }
 }
 

@@ -5,6 +5,7 @@ mod checkpoints;
 mod compress;
 mod damage;
 mod decompress;
+mod eval;
 mod hub_server;
 mod inspect;
 mod interrupt;

@@ -56,6 +56,34 @@ impl Chart {
         Ok(labelled(wide, "wide") + &labelled(narrow, "narrow"))
     }
 
+    /// The chart as a file of its own: with its legend, and colors for light and dark.
+    pub fn standalone(&self, caption: &str) -> Result<String> {
+        const WIDTH: u32 = 860;
+        let svg = in_page_colors(&self.draw(WIDTH, 420)?);
+        let inner = svg.find('>').map_or("", |end| &svg[end + 1..]);
+        let inner = inner.rsplit_once("</svg>").map_or(inner, |(inner, _)| inner);
+        let mut legend = String::new();
+        for (number, series) in self.series.iter().enumerate() {
+            let (x, y) = (60 + number % 2 * 400, 438 + number / 2 * 22);
+            let dash = if series.published { " stroke-dasharray=\"5 4\"" } else { "" };
+            legend.push_str(&format!(
+                "<path d=\"M{x} {y}h24\" stroke=\"var(--s{})\" stroke-width=\"3\"{dash}/>\
+                 <text x=\"{}\" y=\"{}\" font-size=\"13\" fill=\"var(--ink)\">{}</text>\n",
+                series.color % COLORS,
+                x + 32,
+                y + 4,
+                super::html::escape(&series.label)
+            ));
+        }
+        let height = 430 + self.series.len().div_ceil(2) * 22;
+        Ok(format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+             font-family=\"sans-serif\">\n<title>{}</title>\n<style>{STANDALONE}</style>\n\
+             {inner}{legend}</svg>\n",
+            super::html::escape(caption)
+        ))
+    }
+
     fn draw(&self, width: u32, height: u32) -> Result<String> {
         let mut svg = String::new();
         {
@@ -144,6 +172,9 @@ impl Chart {
         }
     }
 }
+
+/// The page's colors, for a file of its own.
+const STANDALONE: &str = include_str!("standalone.css");
 
 /// The least and the greatest number; 0 to 1 where there is none.
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {

@@ -1,15 +1,23 @@
 //! Which numbers are drawn against which.
 
 use super::chart::{Chart, Scale, Series};
-use super::{html, published};
-use crate::results::{BUCKETS, Header};
-use crate::{Group, Interval, Metric, Result, Row, Window};
+use super::published;
+use crate::results::BUCKETS;
+use crate::{Group, Interval, Metric, Row, Window};
 
-/// A figure of some series, with its legend and command.
-fn figure(caption: &str, chart: &Chart, header: &Header) -> Result<String> {
-    let legend: Vec<(usize, String, bool)> =
-        chart.series.iter().map(|s| (s.color, s.label.clone(), s.published)).collect();
-    Ok(html::figure(caption, &chart.svg(caption)?, &legend, header))
+/// Series of ours that stand beside the published ones: more would hide them.
+const OURS_BESIDE_PUBLISHED: usize = 3;
+
+/// A chart with its caption, and a name for a file of it.
+pub(super) struct Figure {
+    pub name: String,
+    pub caption: String,
+    pub chart: Chart,
+}
+
+fn figure(name: &str, caption: impl Into<String>, chart: Chart) -> Figure {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    Figure { name: name.chars().map(plain).collect(), caption: caption.into(), chart }
 }
 
 /// A metric against the ratio; rows of one label are one series.
@@ -61,27 +69,27 @@ fn against_ratio(y_label: &'static str, series: Vec<Series>) -> Chart {
 
 /// Char similarity against the ratio, by what `label` says of a row.
 pub(super) fn similarity(
-    caption: &str,
+    name: &str,
+    caption: impl Into<String>,
     rows: &[&Row],
     label: impl Fn(&Row) -> String,
-    header: &Header,
-) -> Result<String> {
+) -> Figure {
     let series = by_ratio(rows, Metric::CharSimilarity, label);
-    figure(caption, &against_ratio("char similarity", series), header)
+    figure(name, caption, against_ratio("char similarity", series))
 }
 
 /// Fox's precision against the ratio, with the published numbers beside it.
-pub(super) fn beside_published(rows: &[&Row], header: &Header) -> Result<String> {
+pub(super) fn beside_published(rows: &[&Row]) -> Figure {
     let mut series = by_ratio(rows, Metric::FoxPrecision, Row::label);
-    series.truncate(3);
+    series.truncate(OURS_BESIDE_PUBLISHED);
     series.extend(published_series(series.len()));
     let caption = "The Fox script's precision against the ratio; dashed: what others have printed, of \
                    other models on other texts (English Fox pages, 600 to 1,300 tokens)";
-    figure(caption, &against_ratio("Fox precision", series), header)
+    figure("published", caption, against_ratio("Fox precision", series))
 }
 
 /// The share of wrong tokens along the text, a line for each ratio.
-pub(super) fn position(caption: &str, rows: &[&Row], header: &Header) -> Result<String> {
+pub(super) fn position(name: &str, caption: impl Into<String>, rows: &[&Row]) -> Figure {
     let place = |bucket: usize| (bucket as f64 + 0.5) / BUCKETS as f64;
     let series = rows.iter().enumerate().map(|(color, row)| Series {
         label: row.group.ratio.to_string(),
@@ -102,14 +110,11 @@ pub(super) fn position(caption: &str, rows: &[&Row], header: &Header) -> Result<
         y_is_share: true,
         series: series.collect(),
     };
-    figure(caption, &chart, header)
+    figure(name, caption, chart)
 }
 
 /// Milliseconds to the first token, from latents and from the text, against the ratio.
-pub(super) fn latency(
-    header: &Header,
-    series: Vec<(String, Vec<(f64, Interval)>)>,
-) -> Result<String> {
+pub(super) fn latency(series: Vec<(String, Vec<(f64, Interval)>)>) -> Figure {
     let series = series.into_iter().enumerate().map(|(color, (label, points))| Series {
         label,
         color,
@@ -123,7 +128,7 @@ pub(super) fn latency(
         y_is_share: false,
         series: series.collect(),
     };
-    figure("Time to the decoder's first token", &chart, header)
+    figure("latency", "Time to the decoder's first token", chart)
 }
 
 /// The rows of a corpus in one piece that a compressor restored, plain or not.

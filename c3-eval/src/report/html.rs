@@ -1,14 +1,62 @@
 //! The page around the sections.
 
+use super::chart::{COLORS, Series};
+use super::figures::Figure;
+use crate::Result;
 use crate::results::Header;
 use crate::tables::Table;
 
 const STYLE: &str = include_str!("style.css");
 
-/// A section: its heading, what it asks, and what it found.
-pub(super) struct Section {
-    pub title: String,
-    pub body: String,
+/// A section: its heading, and what is under it.
+pub(super) struct Section<'r> {
+    pub title: &'static str,
+    pub header: &'r Header,
+    parts: Vec<Part>,
+}
+
+/// A piece of a section.
+enum Part {
+    Html(String),
+    Figure(Figure),
+}
+
+impl<'r> Section<'r> {
+    pub fn new(title: &'static str, header: &'r Header) -> Self {
+        Self { title, header, parts: Vec::new() }
+    }
+
+    /// Adds HTML.
+    pub fn html(&mut self, html: impl Into<String>) {
+        self.parts.push(Part::Html(html.into()));
+    }
+
+    /// Adds a table.
+    pub fn table(&mut self, content: &Table) {
+        self.html(table(content));
+    }
+
+    /// Adds a figure.
+    pub fn figure(&mut self, figure: Figure) {
+        self.parts.push(Part::Figure(figure));
+    }
+
+    /// Its figures.
+    pub fn figures(&self) -> impl Iterator<Item = &Figure> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Html(_) => None,
+            Part::Figure(figure) => Some(figure),
+        })
+    }
+
+    fn render(&self) -> Result<String> {
+        let part = |part: &Part| match part {
+            Part::Html(html) => Ok(html.clone()),
+            Part::Figure(of) => figure(of, self.header),
+        };
+        let parts = self.parts.iter().map(part).collect::<Result<String>>()?;
+        Ok(format!("<section><h2>{}</h2>\n{parts}</section>\n", escape(self.title)))
+    }
 }
 
 /// Text as HTML.
@@ -46,39 +94,36 @@ pub(super) fn command(header: &Header) -> String {
 }
 
 /// A figure with its caption, its legend and its command.
-pub(super) fn figure(
-    caption: &str,
-    svg: &str,
-    legend: &[(usize, String, bool)],
-    header: &Header,
-) -> String {
-    let entry = |(color, label, published): &(usize, String, bool)| {
-        let class = if *published { "swatch published" } else { "swatch" };
-        let label = escape(label);
+fn figure(figure: &Figure, header: &Header) -> Result<String> {
+    let entry = |series: &Series| {
+        let class = if series.published { "swatch published" } else { "swatch" };
+        let (color, label) = (series.color % COLORS, escape(&series.label));
         format!("<li><span class=\"{class}\" style=\"--c: var(--s{color})\"></span>{label}</li>")
     };
-    let legend: String = legend.iter().map(entry).collect();
-    format!(
-        "<figure><figcaption>{}</figcaption><ul class=\"legend\">{legend}</ul>{svg}{}</figure>\n",
-        escape(caption),
-        command(header)
-    )
+    let legend: String = figure.chart.series.iter().map(entry).collect();
+    let (svg, command) = (figure.chart.svg(&figure.caption)?, command(header));
+    let caption = escape(&figure.caption);
+    Ok(format!(
+        "<figure><figcaption>{caption}</figcaption><ul class=\"legend\">{legend}</ul>{svg}{command}\
+         </figure>\n"
+    ))
 }
 
 /// The whole page.
-pub(super) fn page(first: &Header, headers: &[&Header], sections: &[Section]) -> String {
-    let mut body = about(first, headers);
-    for Section { title, body: section } in sections {
-        body.push_str(&format!("<section><h2>{}</h2>\n{section}</section>\n", escape(title)));
+pub(super) fn page(first: &Header, sections: &[Section<'_>]) -> Result<String> {
+    let headers: Vec<&Header> = sections.iter().map(|section| section.header).collect();
+    let mut body = about(first, &headers);
+    for section in sections {
+        body.push_str(&section.render()?);
     }
     let title = format!("c3 eval: {}", escape(&first.model.name));
-    format!(
+    Ok(format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n\
          </head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
-    )
+    ))
 }
 
 /// What was run, where, on what.

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::results::{CostRecord, Header, Record, Results, read_header, read_results};
 use crate::{Error, Result};
+use html::Section;
 
 /// Gathers result files and makes a page of them.
 #[derive(Default)]
@@ -29,6 +30,20 @@ impl ResultFile {
         match self {
             Self::Texts(results) => &results.header,
             Self::Cost(results) => &results.header,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Texts(results) => results.records.is_empty(),
+            Self::Cost(results) => results.records.is_empty(),
+        }
+    }
+
+    fn section(&self) -> Section<'_> {
+        match self {
+            Self::Texts(results) => sections::of_texts(self.experiment(), results),
+            Self::Cost(results) => sections::of_cost(results),
         }
     }
 
@@ -70,24 +85,37 @@ impl ReportBuilder {
     /// # Errors
     /// Where there is nothing to report, or a figure can't be drawn.
     pub fn page(&self) -> Result<String> {
+        let sections = self.sections()?;
+        html::page(sections[0].header, &sections)
+    }
+
+    /// Every figure as an SVG file of its own, by name, with its legend.
+    ///
+    /// # Errors
+    /// As [`page`](Self::page).
+    pub fn figures(&self) -> Result<Vec<(String, String)>> {
+        let mut files: Vec<(String, String)> = Vec::new();
+        for figure in self.sections()?.iter().flat_map(Section::figures) {
+            // Of figures that two experiments have, the first is kept.
+            if files.iter().all(|(name, _)| *name != figure.name) {
+                files.push((figure.name.clone(), figure.chart.standalone(&figure.caption)?));
+            }
+        }
+        Ok(files)
+    }
+
+    /// What each file shows, in the order of the page; at least one.
+    fn sections(&self) -> Result<Vec<Section<'_>>> {
         let mut files: Vec<&ResultFile> = self.files.iter().collect();
         let place = |file: &ResultFile| ORDER.iter().position(|name| *name == file.experiment());
         files.sort_by_key(|file| place(file).unwrap_or(ORDER.len()));
-        let Some(first) = files.first() else {
+        if files.is_empty() {
             return Err(Error::NothingToReport("no result file was given".into()));
-        };
-        let mut sections = Vec::new();
-        for file in &files {
-            sections.push(match file {
-                ResultFile::Texts(results) if results.records.is_empty() => {
-                    let experiment = results.header.experiment.clone();
-                    return Err(Error::NothingToReport(format!("{experiment} has no records yet")));
-                }
-                ResultFile::Texts(results) => sections::of_texts(file.experiment(), results)?,
-                ResultFile::Cost(results) => sections::of_cost(results)?,
-            });
         }
-        let headers: Vec<&Header> = files.iter().map(|file| file.header()).collect();
-        Ok(html::page(first.header(), &headers, &sections))
+        if let Some(file) = files.iter().find(|file| file.is_empty()) {
+            let experiment = file.experiment();
+            return Err(Error::NothingToReport(format!("{experiment} has no records yet")));
+        }
+        Ok(files.into_iter().map(ResultFile::section).collect())
     }
 }

@@ -1,134 +1,133 @@
 //! What each experiment shows.
 
 use super::figures;
-use super::html::{self, Section, command, table};
+use super::html::{Section, command, table};
 use super::restored::restored;
 use crate::cost::Stage;
-use crate::results::{CostRecord, Header, Record, Results};
-use crate::{Interval, Result, Row, Summary, Window, tables};
+use crate::results::{CostRecord, Record, Results};
+use crate::{Interval, Row, Summary, Window, tables};
 
 /// Restored texts that are shown of each experiment.
 const SHOWN: usize = 24;
 
 /// The section of an experiment on texts.
-pub(super) fn of_texts(experiment: &str, results: &Results) -> Result<Section> {
+pub(super) fn of_texts<'r>(experiment: &str, results: &'r Results) -> Section<'r> {
     let Results { header, records } = results;
     let rows = Summary::of(records).rows;
-    let (title, mut body) = match experiment {
-        "position" => ("Where the errors are".to_owned(), positions(header, &rows)?),
-        "unguessable" => ("Text that can't be guessed".to_owned(), unguessable(header, &rows)?),
-        "ood" => ("Out of domain".to_owned(), out_of_domain(header, &rows)?),
-        "baselines" => ("At the same budget".to_owned(), baselines(header, &rows)?),
-        "fox" => ("Pages of the Fox benchmark".to_owned(), fox(header, &rows)?),
-        "sweep" => ("Against the ratio".to_owned(), sweep(header, records, &rows)?),
-        other => (other.to_owned(), String::new()),
+    let section = |title| Section::new(title, header);
+    let mut section = match experiment {
+        "position" => positions(section("Where the errors are"), &rows),
+        "unguessable" => unguessable(section("Text that can't be guessed"), records, &rows),
+        "ood" => out_of_domain(section("Out of domain"), records, &rows),
+        "baselines" => baselines(section("At the same budget"), &rows),
+        "fox" => fox(section("Pages of the Fox benchmark"), &rows),
+        _ => sweep(section("Against the ratio"), records, &rows),
     };
-    if matches!(experiment, "unguessable" | "ood") {
-        body.push_str(&table(&tables::gap(header, records)));
-    }
-    body.push_str(&format!(
+    section.html(format!(
         "<details><summary>Every metric</summary>{}{}</details>\n",
         table(&tables::metrics(&rows)),
         command(header)
     ));
-    body.push_str(&beyond(header, &rows));
-    body.push_str(&texts(records));
-    Ok(Section { title, body })
-}
-
-fn within(rows: &[Row]) -> Vec<&Row> {
-    rows.iter().filter(|row| row.group.window == Window::Within).collect()
+    section.html(beyond(header.model.window, &rows));
+    section.html(texts(records));
+    section
 }
 
 /// The rows within the window; where there are none, all.
 fn drawn(rows: &[Row]) -> Vec<&Row> {
-    let within = within(rows);
+    let within: Vec<&Row> = rows.iter().filter(|row| row.group.window == Window::Within).collect();
     if within.is_empty() { rows.iter().collect() } else { within }
 }
 
-fn sweep(header: &Header, records: &[Record], rows: &[Row]) -> Result<String> {
+fn sweep<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row]) -> Section<'r> {
     let caption = "Char similarity against the ratio, with 95% intervals";
-    let mut body = figures::similarity(caption, &drawn(rows), Row::label, header)?;
-    body.push_str(&table(&tables::card(rows)));
-    body.push_str(&figures::beside_published(&drawn(rows), header)?);
-    body.push_str(
-        "<p>Change of char similarity from each ratio to the next, on the same texts:</p>\n",
-    );
-    body.push_str(&table(&tables::decline(records)));
-    body.push_str(&positions(header, rows)?);
-    Ok(body)
+    section.figure(figures::similarity("ratio", caption, &drawn(rows), Row::label));
+    section.table(&tables::card(rows));
+    section.figure(figures::beside_published(&drawn(rows)));
+    section
+        .html("<p>Change of char similarity from each ratio to the next, on the same texts:</p>\n");
+    section.table(&tables::decline(records));
+    positions(section, rows)
 }
 
-fn positions(header: &Header, rows: &[Row]) -> Result<String> {
-    let mut body = String::new();
-    for corpus in &header.corpora {
+fn positions<'r>(mut section: Section<'r>, rows: &[Row]) -> Section<'r> {
+    for corpus in &section.header.corpora {
         let of = figures::of_corpus(rows, &corpus.name, |group| group.kind == corpus.kind);
-        if !of.is_empty() {
-            let caption = format!("Wrong tokens along the text: {}", of[0].label());
-            body.push_str(&figures::position(&caption, &of, header)?);
+        if let Some(first) = of.first() {
+            let caption = format!("Wrong tokens along the text: {}", first.label());
+            let name = format!("position-{}", first.label());
+            section.figure(figures::position(&name, caption, &of));
         }
     }
-    body.push_str(&table(&tables::position(rows)));
-    Ok(body)
+    section.table(&tables::position(rows));
+    section
 }
 
-fn unguessable(header: &Header, rows: &[Row]) -> Result<String> {
-    let mut body = String::from(
+fn unguessable<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row]) -> Section<'r> {
+    section.html(
         "<p>The same texts, made unguessable with fixed seeds and cut to as many tokens as they had. A \
          language model's prior flatters reconstruction: what is left here is memory.</p>\n",
     );
     let label =
         |row: &Row| row.group.kind.map_or("plain".to_owned(), |kind| kind.name().replace('_', " "));
-    for corpus in header.corpora.iter().filter(|corpus| corpus.kind.is_none()) {
+    for corpus in section.header.corpora.iter().filter(|corpus| corpus.kind.is_none()) {
         let of = figures::of_corpus(rows, &corpus.name, |_| true);
-        let caption = format!("Plain and unguessable: {}", corpus.name);
         if !of.is_empty() {
-            body.push_str(&figures::similarity(&caption, &of, label, header)?);
+            let (name, caption) = (
+                format!("unguessable-{}", corpus.name),
+                format!("Plain and unguessable: {}", corpus.name),
+            );
+            section.figure(figures::similarity(&name, caption, &of, label));
         }
     }
-    Ok(body)
+    section.table(&tables::gap(section.header, records));
+    section
 }
 
-fn out_of_domain(header: &Header, rows: &[Row]) -> Result<String> {
+fn out_of_domain<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row]) -> Section<'r> {
+    let header = section.header;
     let label = |row: &Row| {
         let apart = header.corpora.iter().any(|c| c.name == row.group.corpus && c.out_of_domain);
         let domain = if apart { "never trained on" } else { "held out" };
         format!("{} ({domain})", row.label())
     };
-    figures::similarity("Held-out texts and texts out of domain", &drawn(rows), label, header)
+    let caption = "Held-out texts and texts out of domain";
+    section.figure(figures::similarity("domain", caption, &drawn(rows), label));
+    section.table(&tables::gap(header, records));
+    section
 }
 
-fn baselines(header: &Header, rows: &[Row]) -> Result<String> {
-    let mut body = String::from(
+fn baselines<'r>(mut section: Section<'r>, rows: &[Row]) -> Section<'r> {
+    section.html(
         "<p>Each in as many decoder positions as C3 spends, markers counted. Of truncation and random \
          drop, what comes back is what was kept; means of embeddings are given to C3's own decoder, which \
          was never trained to read them.</p>\n",
     );
     let label = |row: &Row| row.group.compressor.replace('_', " ");
-    for corpus in &header.corpora {
+    for corpus in &section.header.corpora {
         let of = figures::of_corpus(rows, &corpus.name, |_| true);
         if !of.is_empty() {
             let caption = format!("Compressors at the same budget: {}", corpus.name);
-            body.push_str(&figures::similarity(&caption, &of, label, header)?);
+            let name = format!("baselines-{}", corpus.name);
+            section.figure(figures::similarity(&name, caption, &of, label));
         }
     }
-    Ok(body)
+    section
 }
 
-fn fox(header: &Header, rows: &[Row]) -> Result<String> {
-    figures::beside_published(&rows.iter().collect::<Vec<_>>(), header)
+fn fox<'r>(mut section: Section<'r>, rows: &[Row]) -> Section<'r> {
+    section.figure(figures::beside_published(&rows.iter().collect::<Vec<_>>()));
+    section
 }
 
 /// Says how many texts were longer than the window.
-fn beyond(header: &Header, rows: &[Row]) -> String {
-    let beyond: usize =
-        rows.iter().filter(|row| row.group.window == Window::Beyond).map(|row| row.n).sum();
-    match beyond {
+fn beyond(window: usize, rows: &[Row]) -> String {
+    let beyond = rows.iter().filter(|row| row.group.window == Window::Beyond);
+    match beyond.map(|row| row.n).sum::<usize>() {
         0 => String::new(),
         n => format!(
-            "<p class=\"quiet\">{n} results are of texts longer than the model's window of {} tokens, \
-             which were compressed in several segments; they have rows of their own.</p>\n",
-            header.model.window
+            "<p class=\"quiet\">{n} results are of texts longer than the model's window of {window} \
+             tokens, which were compressed in several segments; they have rows of their own.</p>\n"
         ),
     }
 }
@@ -147,7 +146,7 @@ fn texts(records: &[Record]) -> String {
 }
 
 /// The section of what it costs.
-pub(super) fn of_cost(results: &Results<CostRecord>) -> Result<Section> {
+pub(super) fn of_cost(results: &Results<CostRecord>) -> Section<'_> {
     let Results { header, records } = results;
     let mut series: Vec<(String, Vec<(f64, Interval)>)> = Vec::new();
     for record in records {
@@ -168,8 +167,9 @@ pub(super) fn of_cost(results: &Results<CostRecord>) -> Result<Section> {
         }
     }
     series.iter_mut().for_each(|(_, points)| points.sort_by(|a, b| a.0.total_cmp(&b.0)));
-    let mut body = figures::latency(header, series)?;
-    body.push_str("<p class=\"quiet\">Whiskers and ± are one standard deviation.</p>\n");
-    body.push_str(&html::table(&tables::cost(records)));
-    Ok(Section { title: "What it costs".into(), body })
+    let mut section = Section::new("What it costs", header);
+    section.figure(figures::latency(series));
+    section.html("<p class=\"quiet\">Whiskers and ± are one standard deviation.</p>\n");
+    section.table(&tables::cost(records));
+    section
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use c3_core::AtomicFile;
 use c3_eval::report::ReportBuilder;
 
 use super::Context;
@@ -14,6 +15,8 @@ use crate::report::Outcome;
 pub struct Report {
     pub results: Vec<PathBuf>,
     pub output: Output,
+    /// Where each figure goes as a file of its own.
+    pub figures: Option<PathBuf>,
 }
 
 impl Report {
@@ -32,6 +35,17 @@ impl Report {
         let mut out = self.output.open_text()?;
         out.write_all(page.as_bytes()).with_context(|| format!("can't write {}", self.output))?;
         out.commit()?;
+        if let Some(folder) = &self.figures {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("can't create {}", folder.display()))?;
+            for (name, svg) in builder.figures()? {
+                let path = folder.join(format!("{name}.svg"));
+                let mut file = AtomicFile::create(&path, true)?;
+                file.write_all(svg.as_bytes())
+                    .with_context(|| format!("can't write {}", path.display()))?;
+                file.commit()?;
+            }
+        }
         Ok(Outcome::Done)
     }
 }
