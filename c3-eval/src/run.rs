@@ -117,6 +117,9 @@ impl Evaluation<'_> {
                 let mut records = unit.run(self.model, &scorer, self.kept_texts)?;
                 records.drain(..skip);
                 let mut ordered = lock(&ordered);
+                if stopped.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
                 let (waiting, turn, count) = &mut *ordered;
                 waiting.insert(number, records);
                 while let Some(records) = waiting.remove(turn) {

@@ -226,8 +226,6 @@ mod tests {
     fn differences_are_of_the_same_texts() {
         let (a, b) =
             ([record(4, 1, 0.5), record(4, 1, 0.7)], [record(8, 1, 0.5), record(8, 1, 0.7)]);
-        let refs = |records: &'_ [Record]| -> Vec<Record> { records.to_vec() };
-        let (a, b) = (refs(&a), refs(&b));
         let (a, b): (Vec<&Record>, Vec<&Record>) = (a.iter().collect(), b.iter().collect());
         let none = paired_difference(&a, &b, Metric::Exact).unwrap();
         assert_eq!(none, Interval { mean: 0.0, low: 0.0, high: 0.0 });

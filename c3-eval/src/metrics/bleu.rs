@@ -31,14 +31,16 @@ pub fn bleu4(reference: &[&str], output: &[&str]) -> f64 {
 
 /// n-grams of the output that the reference has, each counted at most as often as there; of how many.
 fn matches(reference: &[&str], output: &[&str], n: usize) -> (usize, usize) {
-    let count = |words: &[&str]| -> HashMap<Vec<String>, usize> {
-        let mut counts = HashMap::new();
-        for ngram in words.windows(n) {
-            *counts.entry(ngram.iter().map(|&w| w.to_owned()).collect()).or_default() += 1;
-        }
-        counts
-    };
-    let (there, here) = (count(reference), count(output));
+    let (there, here) = (count(reference, n), count(output, n));
     let clipped = here.iter().map(|(ngram, &n)| n.min(there.get(ngram).copied().unwrap_or(0)));
     (clipped.sum(), output.len().saturating_sub(n - 1).max(1))
+}
+
+/// How often each n-gram occurs.
+fn count<'a>(words: &'a [&'a str], n: usize) -> HashMap<&'a [&'a str], usize> {
+    let mut counts = HashMap::new();
+    for ngram in words.windows(n) {
+        *counts.entry(ngram).or_default() += 1;
+    }
+    counts
 }

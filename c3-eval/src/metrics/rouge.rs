@@ -34,13 +34,14 @@ pub fn rouge_l(reference: &[&str], output: &[&str]) -> f64 {
 
 /// What stands between full stops, in words. White space alone is one empty word, as in the package.
 fn sentences(text: &str) -> Vec<Vec<&str>> {
-    let words = |sentence: &'_ str| -> Vec<&str> {
-        Vec::from_iter(sentence.split(is_space).filter(|w| !w.is_empty()))
-    };
     let mut sentences: Vec<Vec<&str>> =
         text.split('.').filter(|sentence| !sentence.is_empty()).map(words).collect();
     sentences.iter_mut().filter(|words| words.is_empty()).for_each(|words| words.push(""));
     sentences
+}
+
+fn words(sentence: &str) -> Vec<&str> {
+    sentence.split(is_space).filter(|word| !word.is_empty()).collect()
 }
 
 /// A longest common subsequence. Of equals, the one that the package's walk back from the end finds.

@@ -1,6 +1,8 @@
 //! What others have printed, to stand beside and never among our numbers: other models, on the English
 //! pages of the Fox benchmark.
 
+use crate::tables::Table;
+
 /// Pages of some length.
 pub(super) struct Bin {
     /// Text tokens, from and to.
@@ -36,4 +38,31 @@ pub(super) fn c3(place: usize) -> impl Iterator<Item = (f64, f64)> {
 /// The same for 64 and 100 vision tokens; the ratio is that of C3 with as many latents.
 pub(super) fn deepseek_ocr(place: usize) -> impl Iterator<Item = (f64, f64)> {
     BINS.iter().map(move |bin| (bin.c3[place + 1].1, bin.deepseek_ocr[place] / 100.0))
+}
+
+/// All of it.
+pub(super) fn table() -> Table {
+    let header = [
+        "Fox English pages, text tokens",
+        "pages",
+        "C3, 32 latents",
+        "ratio",
+        "C3, 64",
+        "ratio",
+        "C3, 100",
+        "ratio",
+        "DeepSeek-OCR, 64 vision tokens",
+        "DeepSeek-OCR, 100",
+    ];
+    let row = |bin: &Bin| {
+        let mut cells = vec![format!("{}–{}", bin.tokens.0, bin.tokens.1), bin.pages.to_string()];
+        cells.extend(
+            bin.c3.iter().flat_map(|(precision, ratio)| {
+                [format!("{precision:.1}%"), format!("{ratio:.1}×")]
+            }),
+        );
+        cells.extend(bin.deepseek_ocr.map(|precision| format!("{precision:.1}%")));
+        cells
+    };
+    Table { header: header.map(str::to_owned).to_vec(), rows: BINS.iter().map(row).collect() }
 }

@@ -134,7 +134,7 @@ fn limits_and_passages_are_drawn_with_a_fixed_seed() {
     let tokens = PassageTokens { least: 32, most: 48 };
     let passages = corpus.passages(tokenizer, tokens).unwrap();
     assert_eq!(passages, corpus.passages(tokenizer, tokens).unwrap());
-    assert!(passages.samples.len() > 190);
+    assert!(passages.samples.len() > 150);
     for passage in &passages.samples {
         let length = tokenizer.encode(&passage.text).unwrap().len();
         assert!((32..=48).contains(&length), "{length}: {}", passage.text);
