@@ -37,7 +37,6 @@ table gap ood docs/findings.md models/c3-tiny/README.md
 table decline sweep docs/findings.md
 table position sweep docs/findings.md
 table card baselines docs/findings.md
-table cost cost docs/findings.md
 c3 eval report "$results"/{sweep,unguessable,ood,baselines,cost}.jsonl \
   -f -o "$results/report.html" --figures docs/findings
 echo "the page is $results/report.html"
