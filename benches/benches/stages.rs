@@ -1,20 +1,17 @@
-//! Both stages with the built-in model, and what surrounds them: segmenting, tokenising, files.
+//! What surrounds both stages: files, segmenting, tokenising, loading; query banks from one pass. The
+//! stages themselves, at every ratio, are in `ratios`.
 //!
 //! `cargo bench -p c3-bench --bench stages -- --quick`
 
 use std::hint::black_box;
 use std::io::Cursor;
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use c3_core::{
-    Compression, DecodeRequest, Decoder, EncodeRequest, Encoder, LatentContext, LatentFile,
-    SegmentSource,
-};
+use c3_core::{Compression, EncodeRequest, Encoder, LatentContext, LatentFile, SegmentSource};
 use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder, Segmenter, SegmenterOptions};
 use c3_nn::{Checkpoint, LoadOptions};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const RATIOS: [u32; 4] = [4, 8, 16, 32];
 
@@ -44,11 +41,6 @@ fn prose(bytes: usize) -> String {
 
 fn request(ratio: u32) -> EncodeRequest {
     EncodeRequest { compression: Compression::Ratio(ratio), ..EncodeRequest::default() }
-}
-
-fn throughput(context: &LatentContext) -> Throughput {
-    let tokens: u64 = context.segments().iter().map(|s| u64::from(s.text_tokens)).sum();
-    Throughput::ElementsAndBytes { elements: tokens, bytes: context.source().bytes }
 }
 
 /// A file of 10,000 segments: 80 MB of latents.
@@ -126,49 +118,18 @@ fn banks(c: &mut Criterion) {
     group.finish();
 }
 
-fn stages(c: &mut Criterion) {
-    let checkpoint = checkpoint();
+fn load(c: &mut Criterion) {
     let load = LoadOptions::default();
-    let encoder = C3Encoder::load(&checkpoint, &load).expect("the encoder");
-    let decoder = C3Decoder::load(&checkpoint, &load).expect("the decoder");
-
     let mut group = c.benchmark_group("load");
     group.bench_function("both stages", |b| {
         b.iter(|| {
-            let checkpoint = self::checkpoint();
+            let checkpoint = checkpoint();
             let encoder = C3Encoder::load(&checkpoint, &load).expect("the encoder");
             (encoder, C3Decoder::load(&checkpoint, &load).expect("the decoder"))
         })
     });
     group.finish();
-
-    for (name, bytes) in [("1 KB", 1_000), ("30 KB", 30_000)] {
-        let text = prose(bytes);
-        let mut group = c.benchmark_group(format!("encode {name}"));
-        for ratio in RATIOS {
-            let context = encoder.encode(&text, &request(ratio)).expect("latents");
-            group.throughput(throughput(&context));
-            group.bench_function(BenchmarkId::from_parameter(format!("{ratio}x")), |b| {
-                b.iter(|| encoder.encode(&text, &request(ratio)).expect("latents"))
-            });
-        }
-        group.finish();
-
-        let mut group = c.benchmark_group(format!("decode {name}"));
-        group.sample_size(10);
-        for ratio in RATIOS {
-            let context = encoder.encode(&text, &request(ratio)).expect("latents");
-            group.throughput(throughput(&context));
-            group.bench_function(BenchmarkId::from_parameter(format!("{ratio}x")), |b| {
-                b.iter(|| {
-                    let sink = &mut |_: c3_core::DecodeEvent<'_>| ControlFlow::Continue(());
-                    decoder.decode(&context, &DecodeRequest::default(), sink).expect("text")
-                })
-            });
-        }
-        group.finish();
-    }
 }
 
-criterion_group!(benches, format, text, banks, stages);
+criterion_group!(benches, format, text, banks, load);
 criterion_main!(benches);

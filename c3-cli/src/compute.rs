@@ -11,6 +11,7 @@ use crate::memory::{self, Fit, Job, Limit};
 use crate::model::ModelName;
 
 /// Model, device, dtype, threads and memory of a job.
+#[derive(Clone)]
 pub struct Compute {
     pub model: ModelName,
     pub options: LoadOptions,

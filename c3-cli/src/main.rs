@@ -55,6 +55,8 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Pull(args) => pull::run(&args, &context),
         Command::Doctor(args) => args.check().run(&context),
         Command::Train(args) => args.check().run(&context),
+        Command::Eval(args) => args.check().run(&context),
+        Command::Bench(args) => args.check().run(&context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -34,6 +34,23 @@ impl Progress {
         Self(bar)
     }
 
+    /// A bar of things that are counted.
+    pub fn count(ui: &Ui, verb: &'static str, things: &'static str, total: u64) -> Self {
+        if !ui.shows_progress() {
+            return Self::hidden();
+        }
+        let bar = ProgressBar::new(total);
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+        let template = "{prefix} {wide_bar:.cyan/dim} {pos}/{len} {msg} · {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar.set_prefix(verb);
+        bar.set_message(things);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
     /// Shows nothing.
     pub fn hidden() -> Self {
         Self(ProgressBar::hidden())

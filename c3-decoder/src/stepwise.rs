@@ -23,7 +23,8 @@ impl C3Decoder {
             return Ok(Vec::new());
         }
         let prompt = self.config().prompt.ids(&self.tokenizer, None)?;
-        let batch = self.prompts(latents, &prompt)?;
+        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
+        let batch = self.prompts(latents, &lengths, &prompt)?;
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let mut cache = self.model.kv_cache(texts.len(), batch.embeds.dim(1)? + longest)?;
         let (embeds, first_key) = (&batch.embeds, &batch.first_key);

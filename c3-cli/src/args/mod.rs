@@ -1,9 +1,12 @@
 //! What the user typed. Every command's arguments have a `check` that makes the validated job
 //! which `commands` runs; so a command never meets an option that contradicts another one.
 
+mod bench;
 mod compress;
 mod decompress;
 mod doctor;
+mod eval;
+mod eval_output;
 mod files;
 mod files_of;
 mod level;
@@ -15,9 +18,11 @@ mod train;
 
 use clap::{ArgAction, Parser, Subcommand};
 
+pub use bench::BenchArgs;
 pub use compress::CompressArgs;
 pub use decompress::DecompressArgs;
 pub use doctor::DoctorArgs;
+pub use eval::EvalArgs;
 pub use files_of::{AppendArgs, DiffArgs, GrepArgs, VerifyArgs};
 pub use roundtrip::RoundtripArgs;
 pub use simple::{CompletionsArgs, InspectArgs, ManArgs, ModelsArgs, PullArgs};
@@ -86,6 +91,8 @@ pub enum Command {
     Pull(PullArgs),
     Doctor(DoctorArgs),
     Train(TrainArgs),
+    Eval(EvalArgs),
+    Bench(BenchArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

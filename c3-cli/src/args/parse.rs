@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use c3_eval::corpus::PassageTokens;
 use c3_nn::BlockType;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -91,6 +92,16 @@ pub fn segments(text: &str) -> Result<Range<usize>, String> {
     if range.is_empty() { Err(expected()) } else { Ok(range) }
 }
 
+/// Lengths of passages, `A..B` tokens, B included.
+pub fn passages(text: &str) -> Result<PassageTokens, String> {
+    let expected = || "expected A..B tokens, A at least 1 and at most B".to_owned();
+    let (least, most) = text.split_once("..").ok_or_else(expected)?;
+    let number = |text: &str| text.parse::<usize>().map_err(|_| expected());
+    let (least, most) = (number(least)?, number(most)?);
+    let ordered = least >= 1 && least <= most;
+    ordered.then_some(PassageTokens { least, most }).ok_or_else(expected)
+}
+
 /// Bytes, with K, M, G or T for powers of 1024: `8G`, `1.5GiB`, `4096`.
 pub fn size(text: &str) -> Result<u64, String> {
     let expected = || "expected a size such as 512M or 8G".to_owned();
@@ -158,6 +169,15 @@ mod tests {
         assert_eq!(top_p("1"), Ok(1.0));
         for bad in ["0", "1.01", "nan", "-0.5", "x"] {
             assert!(top_p(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passages_are_a_range() {
+        assert_eq!(passages("64..256"), Ok(PassageTokens { least: 64, most: 256 }));
+        assert_eq!(passages("7..7"), Ok(PassageTokens { least: 7, most: 7 }));
+        for bad in ["", "64", "0..4", "9..8", "a..b", "1..", "..2", "-1..2"] {
+            assert!(passages(bad).is_err(), "{bad}");
         }
     }
 

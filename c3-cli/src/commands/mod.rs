@@ -1,11 +1,13 @@
 //! The commands. Each is a validated job and its `run`.
 
 pub mod append;
+pub mod bench;
 pub mod compare;
 pub mod completions;
 pub mod compress;
 pub mod decompress;
 pub mod doctor;
+pub mod eval;
 pub mod grep;
 pub mod inspect;
 pub mod man;

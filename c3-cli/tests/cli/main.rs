@@ -5,6 +5,7 @@ mod checkpoints;
 mod compress;
 mod damage;
 mod decompress;
+mod eval;
 mod exact;
 mod files;
 mod hub_server;

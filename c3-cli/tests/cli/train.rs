@@ -40,7 +40,7 @@ fn a_run_ends_with_a_model_that_compresses() {
 /// The files of the model that a run ends with.
 fn model(dir: &Dir, run: &str) -> Vec<Vec<u8>> {
     let files = ["model.safetensors", "llm1/model.safetensors", "config.json"];
-    files.map(|file| std::fs::read(dir.path(&format!("{run}/model/{file}"))).unwrap()).to_vec()
+    files.map(|file| std::fs::read(dir.path(format!("{run}/model/{file}"))).unwrap()).to_vec()
 }
 
 #[test]

@@ -1,0 +1,91 @@
+//! `c3 eval`: how much of a text comes back, and at what cost.
+
+mod cost;
+mod report;
+mod run;
+mod table;
+
+pub use cost::Cost;
+pub use report::Report;
+pub use run::{Experiment, Run, Source};
+pub use table::{Table, TableOf};
+
+use c3_eval::Model;
+use c3_eval::results::Machine;
+
+use super::Context;
+use crate::compute::Compute;
+use crate::human;
+use crate::report::Outcome;
+use crate::{machine, memory};
+
+/// A validated job.
+pub enum Job {
+    Run(Run),
+    Cost(Cost),
+    Report(Report),
+    Table(Table),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Table,
+    Csv,
+    Json,
+}
+
+impl Job {
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Run(run) => run.run(context),
+            Self::Cost(cost) => cost.run(context),
+            Self::Report(report) => report.run(context),
+            Self::Table(table) => table.run(),
+        }
+    }
+}
+
+/// A table for people.
+fn shown(table: &c3_eval::tables::Table) -> String {
+    let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
+    human::columns(&header, &table.rows)
+}
+
+/// Loads the model where it fits into memory.
+pub(super) fn load(compute: &Compute, context: &Context) -> anyhow::Result<Model> {
+    let checkpoint = compute.checkpoint(&context.hub)?;
+    let (encode, decode) = Default::default();
+    let encoding = memory::Encoding::new(&checkpoint, &encode, None)?;
+    let fit = compute.fit(&memory::Job {
+        checkpoint: &checkpoint,
+        threads: compute.thread_count(),
+        decoding: Some(memory::Decoding::of_encoding(&checkpoint, &decode, &encoding)?),
+        encoding: Some(encoding),
+        verifies: false,
+        held_text: 0,
+    })?;
+    memory::tell(&context.ui, &fit);
+    Ok(Model::load(&checkpoint, compute.model.name(&checkpoint), &fit.options)?)
+}
+
+/// This machine, as result files name it.
+pub(super) fn machine() -> Machine {
+    let machine::Machine { os, architecture, cores, cpu_features, .. } = machine::Machine::look();
+    Machine {
+        system: format!("{os} {architecture}"),
+        cores,
+        cpu_features: cpu_features.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// The command as it was typed, quoted where a shell needs it.
+pub(super) fn command() -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,=:@+%".contains(c);
+    let quote = |word: String| match word.chars().all(plain) && !word.is_empty() {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    let words = std::env::args_os().skip(1).map(|word| quote(word.to_string_lossy().into_owned()));
+    ["c3".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+}

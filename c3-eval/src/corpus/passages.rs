@@ -1,0 +1,94 @@
+//! Passages cut from longer texts.
+
+use c3_nn::Tokenizer;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Corpus, Sample};
+use crate::{Error, Result};
+
+/// The lengths that passages may have, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassageTokens {
+    /// The fewest.
+    pub least: usize,
+    /// The most.
+    pub most: usize,
+}
+
+impl std::fmt::Display for PassageTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}..{}", self.least, self.most)
+    }
+}
+
+impl Corpus {
+    /// One passage of each text: at a place and of a length that a fixed seed draws. Texts that are
+    /// too short for any are left out. A passage's own tokens may be fewer than its length says,
+    /// never more than the most.
+    ///
+    /// # Errors
+    /// Where the tokenizer fails, or no text is long enough.
+    pub fn passages(&self, tokenizer: &Tokenizer, tokens: PassageTokens) -> Result<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut samples = Vec::new();
+        for sample in &self.samples {
+            // Drawn for each text, so that one text's passage doesn't depend on the others' lengths.
+            let (length, place) =
+                (rng.random_range(tokens.least..=tokens.most), rng.random::<f64>());
+            if let Some(text) = passage(tokenizer, &sample.text, length, place, tokens.least)? {
+                samples.push(Sample { id: sample.id.clone(), text });
+            }
+        }
+        if samples.is_empty() {
+            let least = tokens.least;
+            return Err(Error::EmptyCorpus(format!("{} ({least} tokens or more)", self.name)));
+        }
+        Ok(Self { samples, ..self.clone() })
+    }
+}
+
+/// A passage of at most `length` tokens that starts at a word, `place` of the way into what leaves
+/// room for it.
+fn passage(
+    tokenizer: &Tokenizer,
+    text: &str,
+    length: usize,
+    place: f64,
+    least: usize,
+) -> Result<Option<String>> {
+    // Token by token from the place on, text is cut off where it is too long: no character is divided.
+    let ids = tokenizer.encode(text)?;
+    if ids.len() < least {
+        return Ok(None);
+    }
+    let room = 1.0 - (length as f64 / ids.len() as f64).min(1.0);
+    let start = text.floor_char_boundary((place * room * text.len() as f64) as usize);
+    let behind_blank = text[start..].find(char::is_whitespace).filter(|_| start > 0);
+    let word = text[start + behind_blank.unwrap_or(0)..].trim_start();
+    let passage = at_most(tokenizer, word, length)?.trim_end();
+    let enough = tokenizer.encode(passage)?.len() >= least;
+    Ok(enough.then(|| passage.to_owned()))
+}
+
+/// The longest beginning of a text that has at most so many tokens, as far as halving finds it.
+pub(super) fn at_most<'t>(tokenizer: &Tokenizer, text: &'t str, tokens: usize) -> Result<&'t str> {
+    let fits = |end: usize| Ok::<bool, Error>(tokenizer.encode(&text[..end])?.len() <= tokens);
+    // A token has a byte at least; most texts have four bytes to a token.
+    let mut above = text.floor_char_boundary(tokens.saturating_mul(8).min(text.len()));
+    let mut fitting = 0;
+    if fits(above)? {
+        return Ok(&text[..above]);
+    }
+    while above - fitting > 1 {
+        let middle = text.floor_char_boundary(fitting + (above - fitting) / 2);
+        if middle == fitting {
+            break;
+        }
+        match fits(middle)? {
+            true => fitting = middle,
+            false => above = middle,
+        }
+    }
+    Ok(&text[..fitting])
+}

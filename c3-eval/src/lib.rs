@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod bootstrap;
+pub mod compressor;
+pub mod corpus;
+pub mod cost;
+mod error;
+pub mod metrics;
+mod model;
+pub mod report;
+pub mod results;
+mod run;
+mod summary;
+pub mod tables;
+
+pub use bootstrap::{Interval, bootstrap};
+pub use error::{Error, Result};
+pub use metrics::{Metric, Scorer, Scores};
+pub use model::{Item, MARKERS, Model, ModelIdentity, Ratio};
+pub use run::Evaluation;
+pub use summary::{Group, Row, Summary, Window, difference, groups, paired_difference};

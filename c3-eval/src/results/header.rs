@@ -1,0 +1,131 @@
+//! What was run.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::{Corpus, Kind};
+use crate::{Error, ModelIdentity, Ratio, Result};
+
+/// The version of result files that this program writes, and the only one that it reads.
+pub const VERSION: u32 = 1;
+
+/// A result file's first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`VERSION`].
+    pub c3_eval: u32,
+    /// Name of the experiment.
+    pub experiment: String,
+    /// The command that made the file.
+    pub command: String,
+    /// The program's version.
+    pub program: String,
+    /// Where it ran.
+    pub machine: Machine,
+    /// The model.
+    pub model: ModelIdentity,
+    /// The corpora, in the order of the records.
+    pub corpora: Vec<CorpusIdentity>,
+    /// The compressors' names.
+    pub compressors: Vec<String>,
+    /// The ratios.
+    pub ratios: Vec<Ratio>,
+    /// Texts restored together, which a result may depend on in its last bits.
+    pub chunk: usize,
+    /// Restored texts that are kept, of each corpus, compressor and ratio.
+    pub kept_texts: usize,
+}
+
+/// Where an evaluation ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Operating system and architecture.
+    pub system: String,
+    /// Threads that can run at once.
+    pub cores: usize,
+    /// Vector and matrix instructions that matter here.
+    pub cpu_features: Vec<String>,
+}
+
+/// Which texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorpusIdentity {
+    /// What it is called in tables.
+    pub name: String,
+    /// How its texts were made unguessable, if they were.
+    pub kind: Option<Kind>,
+    /// Whether its sources are in no training data.
+    pub out_of_domain: bool,
+    /// How many there are.
+    pub texts: usize,
+    /// Their length in bytes.
+    pub bytes: u64,
+    /// Their hash.
+    pub sha256: String,
+}
+
+impl CorpusIdentity {
+    /// Of a corpus.
+    pub fn of(corpus: &Corpus) -> Self {
+        Self {
+            name: corpus.name.clone(),
+            kind: corpus.kind,
+            out_of_domain: corpus.out_of_domain,
+            texts: corpus.samples.len(),
+            bytes: corpus.bytes(),
+            sha256: corpus.sha256(),
+        }
+    }
+}
+
+impl Header {
+    /// Reads the first line of `path`.
+    pub(super) fn parse(path: &Path, line: &str) -> Result<Self> {
+        let other = |found: String| Error::Version { path: path.into(), expected: VERSION, found };
+        let value: serde_json::Value = serde_json::from_str(line)
+            .map_err(|_| other("its first line is no JSON object".into()))?;
+        match value.get("c3_eval").map(|version| (version.as_u64(), version)) {
+            Some((Some(version), _)) if version == u64::from(VERSION) => {}
+            Some((_, version)) => return Err(other(format!("it says version {version}"))),
+            None => return Err(other("its first line has no `c3_eval`".into())),
+        }
+        serde_json::from_value(value).map_err(|error| Error::Malformed {
+            path: path.into(),
+            place: "line 1".into(),
+            expected: "the header of a result file",
+            found: error.to_string(),
+        })
+    }
+
+    /// Whether a run with this header can go on with the file of `other`: everything that decides
+    /// results must be the same.
+    pub(super) fn check_same(&self, other: &Self, path: &Path) -> Result<()> {
+        let differs = |what, expected: String, found: String| match expected == found {
+            true => Ok(()),
+            false => Err(Error::OtherRun { path: path.into(), what, expected, found }),
+        };
+        let corpora = |header: &Self| {
+            let name = |c: &CorpusIdentity| {
+                let kind = c.kind.map_or_else(String::new, |kind| format!(" as {kind}"));
+                format!("{}{kind} ({} texts, sha-256 {:.12}…)", c.name, c.texts, c.sha256)
+            };
+            header.corpora.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        let model = |header: &Self| {
+            let ModelIdentity { name, fingerprint, weights, .. } = &header.model;
+            format!("{name} ({fingerprint:.12}…, {weights})")
+        };
+        let ratios = |header: &Self| {
+            header.ratios.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        differs("experiment", self.experiment.clone(), other.experiment.clone())?;
+        differs("program", self.program.clone(), other.program.clone())?;
+        differs("model", model(self), model(other))?;
+        differs("corpora", corpora(self), corpora(other))?;
+        differs("compressors", self.compressors.join(", "), other.compressors.join(", "))?;
+        differs("ratios", ratios(self), ratios(other))?;
+        differs("chunk", self.chunk.to_string(), other.chunk.to_string())?;
+        differs("number of kept texts", self.kept_texts.to_string(), other.kept_texts.to_string())
+    }
+}

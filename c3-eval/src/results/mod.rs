@@ -1,0 +1,14 @@
+//! Result files: lines of JSON, the first of which says what was run.
+
+mod cost_record;
+mod header;
+mod read;
+mod record;
+mod write;
+
+pub use cost_record::CostRecord;
+pub use header::{CorpusIdentity, Header, Machine, VERSION};
+pub use read::{Results, read_header, read_results};
+pub(crate) use record::bucket_errors;
+pub use record::{BUCKETS, Record, bucket_tokens};
+pub use write::ResultWriter;
