@@ -1,5 +1,6 @@
 //! A run, from its configuration to its model.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -259,7 +260,8 @@ impl Trainer {
             let size = [self.config.run.evaluate_segments, length];
             evaluate(&self.encoder, &self.decoder, &self.prompt, &self.valid, size, *ratio)
         };
-        let ratios = last.map_or(&[][..], |stage| &stage.ratios);
+        // One that is named twice is trained twice as often.
+        let ratios: BTreeSet<u32> = last.iter().flat_map(|stage| &stage.ratios).copied().collect();
         let ratios = ratios.iter().map(of).collect::<Result<_>>()?;
         Ok(Event::Evaluated { step: self.step, ratios })
     }
