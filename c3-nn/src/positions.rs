@@ -12,8 +12,8 @@ impl C3Config {
     /// banks that give as many latents, the denser is taken.
     pub fn spacing(&self, tokens: usize, latents: usize) -> usize {
         let of_bank = |ratio: &usize| tokens.div_ceil(*ratio) == latents;
-        let banks = self.query_banks.keys().map(|&ratio| ratio as usize);
-        banks.into_iter().find(of_bank).unwrap_or(tokens.div_ceil(latents.max(1))).max(1)
+        let mut banks = self.query_banks.keys().map(|&ratio| ratio as usize);
+        banks.find(of_bank).unwrap_or(tokens.div_ceil(latents.max(1))).max(1)
     }
 
     /// Position ids of `<img>` and of the `latents` queries behind `tokens` of text, in the encoder:
