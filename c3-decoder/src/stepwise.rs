@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::verify::lead;
-use crate::{C3Decoder, Error, Result, Verification};
+use crate::{C3Decoder, Result, Verification};
 
 impl C3Decoder {
     /// As [`verify`](Self::verify), the slow way: with a cache, position by position, all segments
@@ -16,15 +16,7 @@ impl C3Decoder {
         latents: &[Tensor],
         texts: &[&[u32]],
     ) -> Result<Vec<Verification>> {
-        if latents.len() != texts.len() {
-            return Err(Error::TextCount { latents: latents.len(), texts: texts.len() });
-        }
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let prompt = self.config().prompt.ids(&self.tokenizer, None)?;
-        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
-        let batch = self.prompts(latents, &lengths, &prompt)?;
+        let Some(batch) = self.asked(latents, texts)? else { return Ok(Vec::new()) };
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let mut cache = self.model.kv_cache(texts.len(), batch.embeds.dim(1)? + longest)?;
         let (embeds, first_key) = (&batch.embeds, &batch.first_key);

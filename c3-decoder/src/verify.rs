@@ -3,6 +3,7 @@
 use c3_nn::{Lead, Qwen2, leads, padded};
 use candle_core::Tensor;
 
+use crate::decoder::PromptBatch;
 use crate::{C3Decoder, Error, Result};
 
 /// Logits that are computed at a time, positions by tokens of the vocabulary: those of all positions
@@ -64,15 +65,7 @@ impl C3Decoder {
     /// Where there are not as many texts as latents, an id is outside the vocabulary, or latents
     /// have another width than the projector takes.
     pub fn verify(&self, latents: &[Tensor], texts: &[&[u32]]) -> Result<Vec<Verification>> {
-        if latents.len() != texts.len() {
-            return Err(Error::TextCount { latents: latents.len(), texts: texts.len() });
-        }
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let prompt = self.config().prompt.ids(&self.tokenizer, None)?;
-        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
-        let batch = self.prompts(latents, &lengths, &prompt)?;
+        let Some(batch) = self.asked(latents, texts)? else { return Ok(Vec::new()) };
         let prompt_tokens = batch.embeds.dim(1)?;
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let (mut rows, mut positions, mut first_key) = (Vec::new(), Vec::new(), Vec::new());
@@ -94,6 +87,23 @@ impl C3Decoder {
             Verification::new(&leads[longest - text.len()..], self.right(text))
         });
         Ok(told.collect())
+    }
+
+    /// The prompts that the model answers with `texts`; none where there is no text.
+    pub(crate) fn asked(
+        &self,
+        latents: &[Tensor],
+        texts: &[&[u32]],
+    ) -> Result<Option<PromptBatch>> {
+        if latents.len() != texts.len() {
+            return Err(Error::TextCount { latents: latents.len(), texts: texts.len() });
+        }
+        if texts.is_empty() {
+            return Ok(None);
+        }
+        let prompt = self.config().prompt.ids(&self.tokenizer, None)?;
+        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
+        Ok(Some(self.prompts(latents, &lengths, &prompt)?))
     }
 
     /// What greedy decoding must say for `text` to come back.

@@ -46,10 +46,10 @@ pub(crate) fn sample(config: &Config, text: &Tokens, step: u64) -> Sample {
         ids.extend(segment);
     }
     let mut given = ids.clone();
-    if config.data.wrong > 0.0 {
-        let wrong = given.iter_mut().filter(|_| rng.random_bool(config.data.wrong));
-        let places: Vec<&mut u32> = wrong.collect();
-        places.into_iter().for_each(|id| *id = any(text, &mut rng));
+    for id in &mut given {
+        if rng.random_bool(config.data.wrong) {
+            *id = any(text, &mut rng);
+        }
     }
     Sample { ratio, tokens, ids, given }
 }
