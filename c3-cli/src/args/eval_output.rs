@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::files::OutputArgs;
 use crate::commands::eval::{Report, Table, TableOf};
@@ -26,7 +26,7 @@ pub struct TableArgs {
     results: Vec<PathBuf>,
     /// Which table
     #[arg(long, value_enum, default_value = "similarity")]
-    of: TableOfArg,
+    of: TableOf,
     /// Document that gets the table between its lines `<!-- NAME -->` and `<!-- /NAME -->`, in place
     /// of what stands there [default: the table is printed]
     #[arg(long, value_name = "FILE", requires = "mark")]
@@ -34,24 +34,6 @@ pub struct TableArgs {
     /// NAME of those lines
     #[arg(long, value_name = "NAME", requires = "into")]
     mark: Option<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum TableOfArg {
-    /// Char similarity of each text at each ratio
-    Similarity,
-    /// The same with intervals, and the share of exact texts
-    Card,
-    /// The metrics of each text at each ratio
-    Metrics,
-    /// Share of wrong tokens in each quarter of a text, and whether errors gather at its end
-    Position,
-    /// Whether char similarity falls from each ratio to the next
-    Decline,
-    /// Plain texts beside what was made of them, or held-out texts beside those out of domain
-    Gap,
-    /// Speed, memory and bytes
-    Cost,
 }
 
 impl ReportArgs {
@@ -62,15 +44,6 @@ impl ReportArgs {
 
 impl TableArgs {
     pub fn check(self) -> Table {
-        let of = match self.of {
-            TableOfArg::Similarity => TableOf::Similarity,
-            TableOfArg::Card => TableOf::Card,
-            TableOfArg::Metrics => TableOf::Metrics,
-            TableOfArg::Position => TableOf::Position,
-            TableOfArg::Decline => TableOf::Decline,
-            TableOfArg::Gap => TableOf::Gap,
-            TableOfArg::Cost => TableOf::Cost,
-        };
-        Table { results: self.results, of, into: self.into.zip(self.mark) }
+        Table { results: self.results, of: self.of, into: self.into.zip(self.mark) }
     }
 }

@@ -7,19 +7,27 @@ use anyhow::{Context as _, bail};
 use c3_core::AtomicFile;
 use c3_eval::results::{CostRecord, Header, Record, read_results};
 use c3_eval::{Summary, tables};
+use clap::ValueEnum;
 
 use crate::output;
 use crate::report::Outcome;
 
 /// Which table.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableOf {
+    /// Char similarity of each text at each ratio
     Similarity,
+    /// The same with intervals, and the share of exact texts
     Card,
+    /// The metrics of each text at each ratio
     Metrics,
+    /// Share of wrong tokens in each quarter of a text, and whether errors gather at its end
     Position,
+    /// Whether char similarity falls from each ratio to the next
     Decline,
+    /// Plain texts beside what was made of them, or held-out texts beside those out of domain
     Gap,
+    /// Speed, memory and bytes
     Cost,
 }
 
