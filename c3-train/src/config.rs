@@ -99,7 +99,8 @@ mod banks {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// Text files, or folders of them: `.txt`, or `.jsonl` with a `text` in each line.
+    /// Text files, folders of them, or patterns (`books/**/*.txt`): `.txt`, or `.jsonl` with a `text` in
+    /// each line.
     pub train: Vec<PathBuf>,
     /// Text that is never trained on, for evaluation.
     pub valid: Vec<PathBuf>,
@@ -113,6 +114,21 @@ pub struct Data {
     /// it trusts the latents more than what it has said itself.
     #[serde(default)]
     pub wrong: f64,
+    /// Whether the model also learns to go on where the text ends.
+    #[serde(default)]
+    pub continuation: Option<Continuation>,
+}
+
+/// Going on where the text that the latents stand for ends: a model that is asked for nothing but that
+/// text can do nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Continuation {
+    /// Share of the steps.
+    pub share: f64,
+    /// What the decoder is asked behind the latents, so that it knows which of the two is wanted:
+    /// `c3 decompress --question`.
+    pub question: String,
 }
 
 /// A stage of the curriculum.
@@ -285,10 +301,16 @@ impl Config {
             ("optimizer.decay", optimizer.decay),
             ("optimizer.average", optimizer.average),
         ];
-        for (name, share) in shares {
+        let continuation = self.data.continuation.as_ref();
+        let continued = continuation.map(|it| ("data.continuation.share", it.share));
+        for (name, share) in shares.into_iter().chain(continued) {
             if !(0.0..=1.0).contains(&share) {
                 return refuse(name, "a number from 0 to 1", share.to_string());
             }
+        }
+        if continuation.is_some_and(|it| it.question.is_empty()) {
+            let expected = "a question that tells it from reproduction";
+            return refuse("data.continuation.question", expected, "none".into());
         }
         let rates = [
             ("optimizer.muon_rate", optimizer.muon_rate),

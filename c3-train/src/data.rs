@@ -90,28 +90,60 @@ impl Tokens {
     }
 }
 
-/// The files of `texts`, in the order given, those of a folder by name.
+/// The files of `texts`, in the order given, those of a folder or a pattern by name.
 pub(crate) fn files(texts: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in texts {
-        if !path.is_dir() {
+        if path.is_dir() {
+            files.extend(within(path)?);
+        } else if path.exists() {
             files.push(path.clone());
-            continue;
+        } else {
+            files.extend(fitting(path)?);
         }
-        let entries = std::fs::read_dir(path).map_err(io(path, "listing"))?;
-        let mut found = Vec::new();
-        for entry in entries {
-            let file = entry.map_err(io(path, "listing"))?.path();
-            if file.extension().is_some_and(|end| end == "txt" || end == "jsonl") {
-                found.push(file);
-            }
-        }
-        found.sort();
-        files.extend(found);
     }
     match files.is_empty() {
         true => Err(Error::NoFile(format!("a .txt or .jsonl file in {texts:?}"))),
         false => Ok(files),
+    }
+}
+
+/// The texts directly in a folder.
+fn within(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(io(folder, "listing"))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let file = entry.map_err(io(folder, "listing"))?.path();
+        if file.extension().is_some_and(|end| end == "txt" || end == "jsonl") {
+            found.push(file);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The files that fit a pattern such as `books/**/*.txt`; a path with nothing to fit is one that is
+/// missing.
+fn fitting(pattern: &Path) -> Result<Vec<PathBuf>> {
+    let text = pattern.to_string_lossy();
+    if !text.contains(['*', '?', '[']) {
+        return Ok(vec![pattern.to_owned()]);
+    }
+    let refuse = |reason: String| Error::Syntax { path: pattern.into(), reason };
+    let paths = glob::glob(&text).map_err(|error| refuse(format!("no pattern: {error}")))?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            Error::Io { path, doing: "listing", source: error.into() }
+        })?;
+        if path.is_file() {
+            found.push(path);
+        }
+    }
+    match found.is_empty() {
+        true => Err(Error::NoFile(format!("like {}", pattern.display()))),
+        false => Ok(found), // sorted: so glob says
     }
 }
 

@@ -23,24 +23,53 @@ pub struct Evaluation {
     pub similarity: f64,
     /// Share of the segments that come back exactly.
     pub exact: f64,
+    /// Mean cross entropy of what follows each segment, in nats, where the model learns to go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continued: Option<f64>,
+}
+
+/// What is evaluated.
+pub(crate) struct Subject<'a> {
+    pub encoder: &'a C3Encoder,
+    pub decoder: &'a C3Decoder,
+    pub prompt: &'a PromptIds,
+    pub continuing: Option<&'a PromptIds>,
 }
 
 /// Evaluates some segments of `text`, evenly spread over it.
 pub(crate) fn evaluate(
-    encoder: &C3Encoder,
-    decoder: &C3Decoder,
-    prompt: &PromptIds,
+    subject: &Subject<'_>,
     text: &Tokens,
     [segments, tokens]: [usize; 2],
     ratio: u32,
 ) -> Result<Evaluation> {
+    let Subject { encoder, decoder, prompt, continuing } = *subject;
     let bank = Bank::choose(encoder.config(), Compression::Ratio(ratio))?;
     let places = (text.len() / tokens).max(1);
     let segments = segments.min(places);
     let start = |i: usize| i * places / segments.max(1) * tokens;
     let ids: Vec<u32> =
         (0..segments).flat_map(|i| text.range(start(i)..start(i) + tokens)).collect();
-    let of_text = loss(encoder, decoder, prompt, &Batch { ids: &ids, given: &ids, tokens, bank })?;
+    let of_text = Batch { ids: &ids, given: &ids, next: None, tokens, bank };
+    let of_text = loss(encoder, decoder, prompt, &of_text)?;
+    let continued = match continuing {
+        Some(prompt) => {
+            // The last ones move back, so that something follows.
+            let last = text.len().saturating_sub(2 * tokens + 1);
+            let start = |i| start(i).min(last);
+            let cut = |from: usize, to: usize| -> Vec<u32> {
+                (0..segments).flat_map(|i| text.range(start(i) + from..start(i) + to)).collect()
+            };
+            let ids = cut(0, tokens);
+            let (given, next) = (cut(tokens, 2 * tokens), cut(tokens, 2 * tokens + 1));
+            // Text of fewer than two segments has no continuation to be measured.
+            let whole = next.len() == segments * (tokens + 1);
+            let batch = Batch { ids: &ids, given: &given, next: Some(&next), tokens, bank };
+            let loss = whole.then(|| loss(encoder, decoder, prompt, &batch)).transpose()?;
+            loss.map(|loss| loss.to_scalar::<f32>()).transpose()?.map(f64::from)
+        }
+        None => None,
+    };
     let (mut similarity, mut exact) = (0.0, 0);
     for ids in ids.chunks(tokens) {
         let source = spelled(encoder, ids);
@@ -55,6 +84,7 @@ pub(crate) fn evaluate(
         loss: f64::from(of_text.to_scalar::<f32>()?),
         similarity: similarity / count,
         exact: exact as f64 / count,
+        continued,
     })
 }
 

@@ -11,17 +11,20 @@ use crate::Result;
 pub struct Batch<'a> {
     /// `[segments, tokens]`
     pub ids: &'a [u32],
-    /// What the decoder is given before each next token: the same, or the same with some of them
-    /// wrong. `[segments, tokens]`
+    /// What the decoder is given before each next token: the text, or what follows it, or either with
+    /// some tokens wrong. `[segments, tokens]`
     pub given: &'a [u32],
+    /// What follows each segment, where the decoder is to go on with it rather than to reproduce it:
+    /// then there is no stop token. `[segments, tokens + 1]`
+    pub next: Option<&'a [u32]>,
     /// Tokens of a segment.
     pub tokens: usize,
     /// The context queries that it meets.
     pub bank: Bank,
 }
 
-/// The mean cross entropy, in nats, of text and stop token: a scalar, to be derived by every weight
-/// that had a part in it.
+/// The mean cross entropy, in nats, of text and stop token, or of what follows the text: a scalar, to
+/// be derived by every weight that had a part in it.
 ///
 /// The encoder reads `text, <img>, queries`, the decoder `prompt, latents, prompt, text`, as when
 /// they compress and verify.
@@ -60,11 +63,14 @@ pub fn loss(
     let positions = repeated_positions(read.into_iter().chain(answered), rows);
     let hidden = writer.forward_embeds(&x, &positions, &[], None, tokens + 1)?;
 
-    let targets: Vec<u32> = batch
-        .ids
-        .chunks(tokens.max(1))
-        .flat_map(|ids| ids.iter().copied().chain([decoder.stop()]))
-        .collect();
+    let targets: Vec<u32> = match batch.next {
+        Some(next) => next.to_vec(),
+        None => batch
+            .ids
+            .chunks(tokens.max(1))
+            .flat_map(|ids| ids.iter().copied().chain([decoder.stop()]))
+            .collect(),
+    };
     Ok(writer.loss(&hidden.reshape((rows * (tokens + 1), wide))?, &targets)?)
 }
 

@@ -16,7 +16,9 @@ mod tokenizer;
 mod trainer;
 mod workers;
 
-pub use config::{Config, Data, From, Optimizer as OptimizerConfig, Run, Shape, Stage};
+pub use config::{
+    Config, Continuation, Data, From, Optimizer as OptimizerConfig, Run, Shape, Stage,
+};
 pub use data::Tokens;
 pub use error::{Error, Result};
 pub use evaluate::Evaluation;

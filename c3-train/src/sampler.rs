@@ -16,6 +16,8 @@ pub(crate) struct Sample {
     pub ids: Vec<u32>,
     /// The same with some wrong, as the decoder is given it: `[segments, tokens]`.
     pub given: Vec<u32>,
+    /// Where the text is to be gone on with: what follows each segment. `[segments, tokens + 1]`
+    pub next: Option<Vec<u32>>,
 }
 
 /// The text of step `step`, counted from 0.
@@ -33,6 +35,12 @@ pub(crate) fn sample(config: &Config, text: &Tokens, step: u64) -> Sample {
     let tokens = stage.map_or(1, |stage| one_of(&mut rng, &stage.lengths));
     let ratio = stage.and_then(|stage| stage.ratios.choose(&mut rng).copied()).unwrap_or(1);
     let segments = stage.map_or(1, |stage| (stage.tokens / tokens).max(1));
+    let share = config.data.continuation.as_ref().map(|continuation| continuation.share);
+    // Text from which no continuation fits is reproduced.
+    let continued = share.is_some_and(|share| rng.random_bool(share)) && text.len() > 2 * tokens;
+    if continued {
+        return continuation(text, [ratio as usize, tokens, segments], config.data.wrong, &mut rng);
+    }
     let mut ids = Vec::with_capacity(segments * tokens);
     for _ in 0..segments {
         let start = rng.random_range(0..=text.len() - tokens);
@@ -46,16 +54,103 @@ pub(crate) fn sample(config: &Config, text: &Tokens, step: u64) -> Sample {
         ids.extend(segment);
     }
     let mut given = ids.clone();
-    for id in &mut given {
-        if rng.random_bool(config.data.wrong) {
-            *id = any(text, &mut rng);
+    spoil(&mut given, text, config.data.wrong, &mut rng);
+    Sample { ratio, tokens, ids, given, next: None }
+}
+
+/// Segments and what follows them, as it stands in the text.
+fn continuation(
+    text: &Tokens,
+    [ratio, tokens, segments]: [usize; 3],
+    wrong: f64,
+    rng: &mut ChaCha8Rng,
+) -> Sample {
+    let (mut ids, mut given, mut next) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..segments {
+        let start = rng.random_range(0..text.len() - 2 * tokens);
+        let end = start + tokens;
+        ids.extend(text.range(start..end));
+        given.extend(text.range(end..end + tokens));
+        next.extend(text.range(end..end + tokens + 1));
+    }
+    spoil(&mut given, text, wrong, rng);
+    Sample { ratio: ratio as u32, tokens, ids, given, next: Some(next) }
+}
+
+/// Puts others of the text's tokens in the place of a share of `ids`.
+fn spoil(ids: &mut [u32], text: &Tokens, share: f64, rng: &mut ChaCha8Rng) {
+    for id in ids {
+        if rng.random_bool(share) {
+            *id = any(text, rng);
         }
     }
-    Sample { ratio, tokens, ids, given }
 }
 
 /// One of the text's tokens.
 fn any(text: &Tokens, rng: &mut ChaCha8Rng) -> u32 {
     let at = rng.random_range(0..text.len());
     text.range(at..at + 1).next().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use c3_nn::Tokenizer;
+
+    use super::*;
+    use crate::{Continuation, Data, From, OptimizerConfig, Run, Stage};
+
+    fn text(folder: &Path) -> Tokens {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let json = std::fs::read(root.join("models/c3-tiny/tokenizer.json")).unwrap();
+        let tokenizer = Tokenizer::from_json("tokenizer.json", &json).unwrap();
+        Tokens::of(&[root.join("fixtures/moby-dick.txt")], &tokenizer, folder, &|_| {}).unwrap()
+    }
+
+    fn config(data: Data) -> Config {
+        Config {
+            seed: 5,
+            from: From::Checkpoint(PathBuf::new()),
+            data,
+            stages: vec![Stage { steps: 9, lengths: vec![12], ratios: vec![4], tokens: 60 }],
+            optimizer: OptimizerConfig::default(),
+            run: Run::default(),
+        }
+    }
+
+    /// Whether the tokens stand in the text as they are.
+    fn stands(text: &Tokens, ids: &[u32]) -> bool {
+        let all: Vec<u32> = text.range(0..text.len()).collect();
+        all.windows(ids.len()).any(|window| window == ids)
+    }
+
+    #[test]
+    fn what_is_gone_on_with_follows_the_segment() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = text(folder.path());
+        let continuation = Some(Continuation { share: 1.0, question: "Go on.".into() });
+        let config = config(Data { continuation, wrong: 0.2, ..Data::default() });
+        let Sample { ids, given, next, tokens, .. } = sample(&config, &text, 3);
+        let next = next.unwrap();
+        assert_eq!((ids.len(), given.len(), next.len()), (60, 60, 65));
+        let mut wrong = 0;
+        for ((ids, given), next) in ids.chunks(12).zip(given.chunks(12)).zip(next.chunks(13)) {
+            assert!(stands(&text, &[ids, next].concat()));
+            wrong += (0..tokens).filter(|&i| given[i] != next[i]).count();
+        }
+        assert!((2..30).contains(&wrong), "{wrong}");
+    }
+
+    #[test]
+    fn what_is_reproduced_is_the_segment() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = text(folder.path());
+        let continuation = Some(Continuation { share: 0.0, question: "Go on.".into() });
+        let plain = sample(&config(Data { continuation, ..Data::default() }), &text, 3);
+        assert_eq!((plain.next, &plain.given), (None, &plain.ids));
+        assert!(plain.ids.chunks(12).all(|ids| stands(&text, ids)));
+        let shuffled = sample(&config(Data { shuffled: 1.0, ..Data::default() }), &text, 3);
+        assert!(!shuffled.ids.chunks(12).any(|ids| stands(&text, ids)));
+    }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::io;
-use crate::evaluate::evaluate;
+use crate::evaluate::{Subject, evaluate};
 use crate::export;
 use crate::forward::{Batch, loss};
 use crate::sampler::sample;
@@ -25,6 +25,16 @@ use crate::{Config, Error, Evaluation, From, Optimizer, Result, Tokens, init, sc
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// A program takes the run up.
+    Begun {
+        /// Steps that are done.
+        step: u64,
+        /// The version of this crate.
+        version: &'static str,
+        /// The program and where it comes from, as it calls itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        program: Option<String>,
+    },
     /// A step is done.
     Step {
         /// Its number, from 1.
@@ -41,6 +51,9 @@ pub enum Event {
         length: usize,
         /// Tokens of its text.
         tokens: usize,
+        /// Whether it was to be gone on with, not reproduced.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        continued: bool,
         /// How long it took.
         seconds: f64,
     },
@@ -75,6 +88,8 @@ pub struct Trainer {
     encoder: C3Encoder,
     decoder: C3Decoder,
     prompt: PromptIds,
+    continuing: Option<PromptIds>,
+    program: Option<String>,
     optimizer: Optimizer,
     workers: Workers,
     train: Tokens,
@@ -113,7 +128,10 @@ impl Trainer {
         };
         let encoder = C3Encoder::load(&checkpoint, &options)?;
         let decoder = C3Decoder::load(&checkpoint, &options)?;
-        let prompt = checkpoint.config().prompt.ids(checkpoint.tokenizer(), None)?;
+        let asked = |question| checkpoint.config().prompt.ids(checkpoint.tokenizer(), question);
+        let prompt = asked(None)?;
+        let continuation = config.data.continuation.as_ref();
+        let continuing = continuation.map(|it| asked(Some(&it.question))).transpose()?;
         let mut optimizer = Optimizer::new(&config.optimizer, parameters.vars())?;
         let tokens = folder.join("tokens");
         let train = Tokens::of(&config.data.train, encoder.tokenizer(), &tokens, progress)?;
@@ -152,12 +170,20 @@ impl Trainer {
             encoder,
             decoder,
             prompt,
+            continuing,
+            program: None,
             optimizer,
             workers,
             train,
             valid,
             step,
         })
+    }
+
+    /// What the log is to call the program, a commit for example.
+    pub fn named(mut self, program: impl Into<String>) -> Self {
+        self.program = Some(program.into());
+        self
     }
 
     /// Steps that are done.
@@ -183,6 +209,10 @@ impl Trainer {
         let mut saved = Instant::now();
         let every = Duration::from_secs(self.config.run.checkpoint_seconds);
         let steps = self.config.steps();
+        if self.step < steps {
+            let (step, program) = (self.step, self.program.clone());
+            self.tell(sink, &Event::Begun { step, version: env!("CARGO_PKG_VERSION"), program })?;
+        }
         while self.step < steps {
             let event = self.one_step()?;
             let mut goes_on = self.tell(sink, &event)?;
@@ -212,13 +242,19 @@ impl Trainer {
             .min(segments.div_ceil(self.workers.count()))
             .max(1);
         let parts = sample.ids.chunks(at_once * sample.tokens);
-        let parts: Vec<_> = parts.zip(sample.given.chunks(at_once * sample.tokens)).collect();
-        let Self { encoder, decoder, prompt, optimizer, .. } = self;
+        let parts: Vec<_> =
+            parts.zip(sample.given.chunks(at_once * sample.tokens)).enumerate().collect();
+        let next = |part: usize| {
+            let mut parts = sample.next.as_ref()?.chunks(at_once * (sample.tokens + 1));
+            parts.nth(part)
+        };
+        let Self { encoder, decoder, prompt, continuing, optimizer, .. } = self;
+        let prompt = continuing.as_ref().filter(|_| sample.next.is_some()).unwrap_or(prompt);
         let mut total = 0.0;
         self.workers.each(
             &parts,
-            |&(ids, given)| {
-                let batch = Batch { ids, given, tokens: sample.tokens, bank };
+            |&(part, (ids, given))| {
+                let batch = Batch { ids, given, next: next(part), tokens: sample.tokens, bank };
                 let loss = loss(encoder, decoder, prompt, &batch)?;
                 let share = (ids.len() / sample.tokens) as f64 / segments as f64;
                 Ok((share, f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
@@ -245,6 +281,7 @@ impl Trainer {
             ratio: sample.ratio,
             length: sample.tokens,
             tokens: sample.ids.len(),
+            continued: sample.next.is_some(),
             seconds: start.elapsed().as_secs_f64(),
         })
     }
@@ -256,10 +293,14 @@ impl Trainer {
     pub fn evaluate(&self) -> Result<Event> {
         let last = self.config.stages.last();
         let length = last.and_then(|stage| stage.lengths.iter().max()).copied().unwrap_or(1);
-        let of = |ratio: &u32| {
-            let size = [self.config.run.evaluate_segments, length];
-            evaluate(&self.encoder, &self.decoder, &self.prompt, &self.valid, size, *ratio)
+        let subject = Subject {
+            encoder: &self.encoder,
+            decoder: &self.decoder,
+            prompt: &self.prompt,
+            continuing: self.continuing.as_ref(),
         };
+        let size = [self.config.run.evaluate_segments, length];
+        let of = |ratio: &u32| evaluate(&subject, &self.valid, size, *ratio);
         // One that is named twice is trained twice as often.
         let ratios: BTreeSet<u32> = last.iter().flat_map(|stage| &stage.ratios).copied().collect();
         let ratios = ratios.iter().map(of).collect::<Result<_>>()?;

@@ -130,7 +130,7 @@ fn every_tensor_has_the_gradient_of_the_plain_model() {
     let bank = Bank::choose(checkpoint.config(), Compression::Ratio(4)).unwrap();
     let rows = 3;
     let ids: Vec<u32> = (0..rows * TOKENS).map(|i| (i * 7919 % 8000) as u32).collect();
-    let batch = Batch { ids: &ids, given: &ids, tokens: TOKENS, bank };
+    let batch = Batch { ids: &ids, given: &ids, next: None, tokens: TOKENS, bank };
     let found = loss(&encoder, &decoder, &prompt, &batch).unwrap();
 
     let vars: BTreeMap<String, Var> = parameters.vars().into_iter().collect();

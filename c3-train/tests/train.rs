@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use c3_nn::QueryPositions;
 use c3_train::{
-    Config, Data, Dtype, Error, Event, Finished, From, OptimizerConfig, Run, Shape, Stage, Trainer,
+    Config, Continuation, Data, Dtype, Error, Event, Finished, From, OptimizerConfig, Run, Shape,
+    Stage, Trainer,
 };
 
 fn root() -> PathBuf {
@@ -33,6 +34,7 @@ fn config(steps: u64) -> Config {
             shuffled: 0.25,
             drawn: 0.1,
             wrong: 0.1,
+            continuation: None,
         },
         stages: vec![Stage { steps, lengths: vec![8, 16], ratios: vec![4, 8], tokens: 128 }],
         optimizer: OptimizerConfig {
@@ -217,6 +219,48 @@ fn a_model_in_8_bits_is_off_by_half_a_step_of_each_row() {
     }
 }
 
+/// Asked its question, the model goes on with the text; unasked, it gives the text back.
+#[test]
+fn it_learns_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    // A text of one word after another: what follows is known from the last word alone.
+    let words = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+    let text: String = words.iter().cycle().take(4000).map(|word| format!(" {word}")).collect();
+    let path = folder.path().join("words.txt");
+    std::fs::write(&path, text).unwrap();
+    let mut config = config(150);
+    let question = "Go on.".to_owned();
+    config.data = Data {
+        train: vec![path.clone()],
+        valid: vec![path],
+        continuation: Some(Continuation { share: 0.5, question }),
+        ..Data::default()
+    };
+    let trainer = Trainer::open(&config, &folder.path().join("run"), &|_| {}).unwrap();
+    let (mut continued, mut steps, mut ratios) = (0, 0, Vec::new());
+    let mut begun = None;
+    trainer
+        .named("a test")
+        .run(&mut |event| {
+            match event {
+                Event::Step { continued: true, .. } => continued += 1,
+                Event::Evaluated { ratios: found, .. } => ratios = found.clone(),
+                Event::Begun { program, .. } => begun = program.clone(),
+                _ => {}
+            }
+            steps += usize::from(matches!(event, Event::Step { .. }));
+            true
+        })
+        .unwrap();
+    assert_eq!((steps, begun.as_deref()), (150, Some("a test")));
+    assert!((55..95).contains(&continued), "{continued} of {steps}");
+    // One of eight words by chance: ln 8 = 2.1.
+    for ratio in ratios {
+        let going_on = ratio.continued.unwrap();
+        assert!(going_on < 1.2 && ratio.loss < 1.2, "{}: {going_on} {}", ratio.ratio, ratio.loss);
+    }
+}
+
 #[test]
 fn what_can_not_be_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -234,6 +278,15 @@ fn what_can_not_be_is_refused() {
     missing.data.train = vec![folder.path().join("nothing.txt")];
     let found = refusal(&missing, "b");
     assert!(found.contains("nothing.txt: reading failed"), "{found}");
+    missing.data.train = vec![folder.path().join("no*.txt")];
+    let found = refusal(&missing, "fitting nothing");
+    assert!(found.contains("no file is like") && found.contains("no*.txt"), "{found}");
+    missing.data.train = vec![root().join("fixtures/moby*.t?t")];
+    assert_eq!(refusal(&missing, "pattern"), "");
+    let mut unasked = good.clone();
+    unasked.data.continuation = Some(Continuation { share: 0.1, question: String::new() });
+    let found = refusal(&unasked, "f");
+    assert!(found.contains("data.continuation.question: expected a question"), "{found}");
     let mut long = good.clone();
     long.stages[0].lengths = vec![33];
     let found = refusal(&long, "c");

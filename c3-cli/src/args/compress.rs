@@ -1,12 +1,10 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::bail;
-use c3_exact::Level;
 use clap::Args;
 
 use super::files::{self, OutputArgs};
-use super::level::LevelArgs;
+use super::level::{LevelArgs, possible};
 use super::model::{CompressionArgs, ModelArgs};
 use crate::commands::compress::Compress;
 
@@ -39,9 +37,7 @@ impl CompressArgs {
         let output = self.output.check();
         super::files::json_beside_data(self.json, &output)?;
         let (request, promise) = (self.compression.check(self.batch), self.level.check());
-        if request.lossy && matches!(promise.level, Some(Level::Exact { .. })) {
-            bail!("--lossy cannot be used with --exact, which brings every byte back as it is");
-        }
+        possible(&request, &promise)?;
         Ok(Compress {
             input: files::input(self.input),
             output,

@@ -134,12 +134,15 @@ struct RunArgs {
     #[arg(short, long, value_name = "R", value_delimiter = ',')]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     ratio: Vec<u32>,
-    /// At most so many texts of each corpus, drawn with a fixed seed
+    /// At most so many texts or passages of each corpus, drawn with a fixed seed
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<NonZeroUsize>,
     /// Cut one passage of A to B tokens from each text, with a fixed seed [default: whole texts]
     #[arg(long, value_name = "A..B", value_parser = parse::passages)]
     passages: Option<PassageTokens>,
+    /// Cut so many passages from each text
+    #[arg(long, value_name = "N", requires = "passages", default_value = "1")]
+    per_text: NonZeroUsize,
     /// File for the results, a line of JSON for each text; the same command goes on with it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -237,7 +240,7 @@ impl RunArgs {
             source,
             ratios: ratios(self.ratio),
             limit: self.limit,
-            passages: self.passages,
+            passages: self.passages.map(|tokens| (tokens, self.per_text)),
             output: self.output,
             force: self.force,
             keep: self.keep,

@@ -1,5 +1,7 @@
 //! What is to be known of a text when it has been compressed.
 
+use anyhow::bail;
+use c3_core::EncodeRequest;
 use c3_exact::Level;
 use clap::Args;
 
@@ -15,23 +17,30 @@ pub struct LevelArgs {
     #[arg(help_heading = PROMISE)]
     #[arg(long, conflicts_with_all = ["exact", "fast"])]
     check: bool,
-    /// Store what it takes for every byte to come back. The input may be any bytes
-    #[arg(help_heading = PROMISE)]
-    #[arg(long, conflicts_with = "fast")]
-    exact: bool,
     /// Find out nothing; the decoder isn't loaded
     #[arg(help_heading = PROMISE)]
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["exact", "min_precision", "budget"])]
     fast: bool,
+    #[command(flatten)]
+    asked: PromiseArgs,
+}
+
+/// What a file is to promise.
+#[derive(Args)]
+pub struct PromiseArgs {
+    /// Store what it takes for every byte to come back. The input may be any bytes
+    #[arg(help_heading = PROMISE)]
+    #[arg(long)]
+    exact: bool,
     /// Share of its tokens, such as 0.99, that each segment must get right: else it gets more latents,
     /// is split, or is kept as text
     #[arg(help_heading = PROMISE)]
     #[arg(long, value_name = "P", value_parser = parse::share)]
-    #[arg(conflicts_with_all = ["exact", "fast", "budget"])]
+    #[arg(conflicts_with_all = ["exact", "budget"])]
     min_precision: Option<f64>,
     /// Decoder positions for the whole text, spent where they bring most
     #[arg(help_heading = PROMISE)]
-    #[arg(long, value_name = "TOKENS", conflicts_with_all = ["exact", "fast"])]
+    #[arg(long, value_name = "TOKENS", conflicts_with = "exact")]
     budget: Option<u64>,
     /// Share of its tokens, such as 0.05, that a segment may have corrected: beyond that it gets more
     /// latents, is split, or is kept as text
@@ -47,12 +56,31 @@ pub struct LevelArgs {
 
 impl LevelArgs {
     pub fn check(&self) -> Promise {
-        let Self { exact, fast, min_precision, budget, max_corrections, margin, check: _ } = *self;
-        let level = match (fast, exact) {
-            (true, _) => None,
-            (false, true) => Some(Level::Exact { max_corrections }),
-            (false, false) => Some(Level::Checked { min_precision, budget }),
+        let promise = self.asked.check();
+        let checked = Level::Checked { min_precision: None, budget: None };
+        let level = if self.fast { None } else { promise.level.or(Some(checked)) };
+        Promise { level, ..promise }
+    }
+}
+
+impl PromiseArgs {
+    /// `None` where nothing is asked for.
+    pub fn check(&self) -> Promise {
+        let Self { exact, min_precision, budget, max_corrections, margin } = *self;
+        let chosen = min_precision.is_some() || budget.is_some();
+        let level = match (exact, chosen) {
+            (true, _) => Some(Level::Exact { max_corrections }),
+            (false, true) => Some(Level::Checked { min_precision, budget }),
+            (false, false) => None,
         };
         Promise { level, margin }
     }
+}
+
+/// Whether both can be asked for at once.
+pub fn possible(request: &EncodeRequest, promise: &Promise) -> anyhow::Result<()> {
+    if request.lossy && matches!(promise.level, Some(Level::Exact { .. })) {
+        bail!("--lossy cannot be used with --exact, which brings every byte back as it is");
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::decompress::GenerationArgs;
 use super::files;
+use super::level::{PromiseArgs, possible};
 use super::model::{CompressionArgs, ModelArgs};
 use crate::commands::roundtrip::Roundtrip;
 
@@ -18,6 +19,8 @@ pub struct RoundtripArgs {
     input: Option<PathBuf>,
     #[command(flatten)]
     compression: CompressionArgs,
+    #[command(flatten)]
+    promise: PromiseArgs,
     #[command(flatten)]
     generation: GenerationArgs,
     /// Segments that differ to show in full
@@ -35,10 +38,14 @@ pub struct RoundtripArgs {
 
 impl RoundtripArgs {
     pub fn check(self) -> anyhow::Result<Roundtrip> {
+        let encode = self.compression.check(self.generation.batch());
+        let promise = self.promise.check();
+        possible(&encode, &promise)?;
         Ok(Roundtrip {
             input: files::input(self.input),
             compute: self.model.check(),
-            encode: self.compression.check(self.generation.batch()),
+            encode,
+            promise,
             decode: self.generation.check()?,
             diffs: self.diffs,
             strict: self.strict,

@@ -27,6 +27,9 @@ pub struct Comparison {
     byte_ratio: f64,
     text_tokens: u64,
     latent_positions: u64,
+    corrections: u64,
+    patch_bytes: u64,
+    verbatim_tokens: u64,
     text_bytes: u64,
     stored_bytes: u64,
     generated_tokens: u64,
@@ -46,7 +49,7 @@ impl Comparison {
         Self {
             char_similarity,
             similarity_over,
-            exact: trip.source.iter().all(|texts| texts.source == texts.restored),
+            exact: trip.source.iter().all(|texts| texts.exact),
             segments: encoded.segments,
             exact_segments: decoded.exact as u64,
             cut_off_segments: decoded.cut_off as u64,
@@ -54,6 +57,9 @@ impl Comparison {
             byte_ratio: ratio.byte_ratio(),
             text_tokens: ratio.text_tokens,
             latent_positions: ratio.latent_positions,
+            corrections: ratio.corrections,
+            patch_bytes: ratio.patch_bytes,
+            verbatim_tokens: ratio.verbatim_tokens,
             text_bytes: ratio.text_bytes,
             stored_bytes: ratio.stored_bytes,
             generated_tokens: decoded.tokens,
@@ -91,7 +97,7 @@ impl Comparison {
             .row("encode", speed(self.text_tokens, trip.encode))
             .row("decode", speed(self.generated_tokens, trip.decode));
         let mut text = table.to_string();
-        let differing = trip.source.iter().enumerate().filter(|(_, t)| t.source != t.restored);
+        let differing = trip.source.iter().enumerate().filter(|(_, t)| !t.exact);
         for (index, texts) in differing.take(diffs) {
             let bytes = texts.start..texts.start + texts.source.len() as u64;
             let title = format!("segment {index}, {}", human::byte_range(&bytes));
@@ -129,7 +135,8 @@ mod tests {
     use super::*;
 
     fn texts(source: &str, restored: &str) -> SegmentTexts {
-        SegmentTexts { start: 0, source: source.into(), restored: restored.into() }
+        let (source, restored) = (source.to_owned(), restored.to_owned());
+        SegmentTexts { start: 0, exact: source == restored, source, restored }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Roundtrip {
     pub input: Input,
     pub compute: Compute,
     pub encode: EncodeRequest,
+    /// What the latents are to promise: comparing finds out the rest.
+    pub promise: Promise,
     pub decode: DecodeRequest,
     pub diffs: usize,
     pub strict: bool,
@@ -40,9 +42,11 @@ pub struct Trip {
     pub decode: Duration,
 }
 
-/// One segment's text before and after.
+/// One segment's text before and after; what is no UTF-8 is shown as such.
 pub struct SegmentTexts {
     pub start: u64,
+    /// Whether its bytes are the same.
+    pub exact: bool,
     pub source: String,
     pub restored: String,
 }
@@ -66,6 +70,9 @@ impl Roundtrip {
         let mut bytes = Vec::new();
         let read = text.reader.read_to_end(&mut bytes);
         read.with_context(|| format!("can't read {}", self.input))?;
+        if self.encode.lossy {
+            bytes = String::from_utf8_lossy(&bytes).into_owned().into_bytes();
+        }
 
         let start = Instant::now();
         let checkpoint = self.compute.checkpoint(&context.hub)?;
@@ -77,14 +84,17 @@ impl Roundtrip {
             threads: self.compute.thread_count(),
             decoding: Some(Decoding::of_encoding(&checkpoint, &decode_request, &encoding)?),
             encoding: Some(encoding),
-            verifies: false,
+            verifies: self.promise.level.is_some(),
             held_text,
         })?;
         memory::tell(&context.ui, &fit);
         encode_request.batch = fit.batch(fit.rows.encode).or(encode_request.batch);
         decode_request.batch = fit.batch(fit.rows.decode).or(decode_request.batch);
         let encoder = C3Encoder::load(&checkpoint, &fit.options)?;
-        let decoder = C3Decoder::load(&checkpoint, &fit.options)?;
+        let mut decoder = C3Decoder::load(&checkpoint, &fit.options)?;
+        if self.promise.level.is_some() {
+            decoder.identify(&checkpoint);
+        }
         let model = self.compute.model.name(&checkpoint);
         let load = start.elapsed();
 
@@ -92,27 +102,27 @@ impl Roundtrip {
         let mut file = Cursor::new(Vec::new());
         let encoded = {
             let progress = Progress::bytes(&context.ui, "compressing", Some(bytes.len() as u64));
-            let promise = Promise { level: None, margin: None };
-            let request = &encode_request;
-            let stages = Stages { encoder: &encoder, decoder: None, request, promise };
+            let (promise, request) = (self.promise, &encode_request);
+            let verifier = promise.level.is_some().then_some(&decoder);
+            let stages = Stages { encoder: &encoder, decoder: verifier, request, promise };
             stages.encode(model, &mut bytes.as_slice(), &mut file, &progress)?
         };
         let encode = start.elapsed();
 
         let start = Instant::now();
         let file = LatentFile::from_bytes(file.into_inner())?;
-        let mut texts = vec![String::new(); usize::try_from(encoded.segments)?];
+        let mut parts = vec![Vec::new(); usize::try_from(encoded.segments)?];
         let restored = {
             let progress =
                 Progress::bytes(&context.ui, "decompressing", Some(encoded.source.bytes));
             decode(&decoder, &file, &decode_request, &progress, &mut |segment, text| {
-                texts[segment].push_str(&String::from_utf8_lossy(text));
+                parts[segment].extend_from_slice(text);
                 Ok(())
             })?
         };
         let decode = start.elapsed();
 
-        let source = pair(&file, &String::from_utf8_lossy(&bytes), texts)?;
+        let source = pair(&file, &bytes, parts)?;
         Ok(Trip { encoded, restored, source, load, encode, decode })
     }
 }
@@ -120,14 +130,19 @@ impl Roundtrip {
 /// Each segment's part of the source beside what came back of it.
 fn pair(
     file: &LatentFile<Vec<u8>>,
-    source: &str,
-    restored: Vec<String>,
+    source: &[u8],
+    restored: Vec<Vec<u8>>,
 ) -> anyhow::Result<Vec<SegmentTexts>> {
-    let part = |(index, restored)| {
+    let part = |(index, restored): (usize, Vec<u8>)| {
         let bytes = file.segment_info(index)?.bytes;
         let part = usize::try_from(bytes.start)?..usize::try_from(bytes.end)?;
-        let part = source.get(part).context("a segment divides a character")?;
-        Ok(SegmentTexts { start: bytes.start, source: part.to_owned(), restored })
+        let part = source.get(part).context("a segment lies outside the text")?;
+        Ok(SegmentTexts {
+            start: bytes.start,
+            exact: part == restored,
+            source: String::from_utf8_lossy(part).into_owned(),
+            restored: String::from_utf8_lossy(&restored).into_owned(),
+        })
     };
     restored.into_iter().enumerate().map(part).collect()
 }

@@ -98,7 +98,7 @@ impl Train {
             done.set(done.get() + bytes);
             progress.at(done.get());
         };
-        Ok(Trainer::open(config, &self.out, &told)?)
+        Ok(Trainer::open(config, &self.out, &told)?.named(program()))
     }
 
     fn show(&self, event: &Event, context: &Context, trouble: &mut Option<anyhow::Error>) {
@@ -111,15 +111,26 @@ impl Train {
         match event {
             Event::Evaluated { step, ratios } => {
                 let of = |e: &Evaluation| {
-                    let Evaluation { ratio, loss, similarity, .. } = e;
-                    format!("{ratio}×: similarity {similarity:.3}, loss {loss:.3}")
+                    let Evaluation { ratio, loss, similarity, continued, .. } = e;
+                    let next =
+                        continued.map_or_else(String::new, |it| format!(", going on {it:.3}"));
+                    format!("{ratio}×: similarity {similarity:.3}, loss {loss:.3}{next}")
                 };
                 let ratios: Vec<String> = ratios.iter().map(of).collect();
                 context.ui.say(format_args!("step {step}, held-out text: {}", ratios.join(" · ")));
             }
             Event::Saved { step } => context.ui.detail(|| format!("checkpoint of step {step}")),
-            Event::Step { .. } => {}
+            Event::Begun { .. } | Event::Step { .. } => {}
         }
+    }
+}
+
+/// What a run's log calls this program.
+fn program() -> String {
+    let name = concat!("c3 ", env!("CARGO_PKG_VERSION"));
+    match option_env!("C3_COMMIT") {
+        Some(commit) => format!("{name} ({commit})"),
+        None => name.into(),
     }
 }
 

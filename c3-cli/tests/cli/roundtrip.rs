@@ -49,6 +49,30 @@ fn an_empty_text_comes_back_empty() {
     assert_eq!(run.stderr, "");
 }
 
+/// Promises count as what they cost.
+#[test]
+fn it_can_promise() {
+    let dir = Dir::new();
+    let bytes = [TEXT.as_bytes(), b"\r\n\xff\xfe end"].concat();
+    let exact = ["roundtrip", "--json", "--strict", "-r", "32", "--exact"];
+    let results = dir.pipe(&exact, &bytes).expect(0).json();
+    assert_eq!((&results["exact"], &results["char_similarity"]), (&true.into(), &1.0.into()));
+    let count = |of: &str| results[of].as_u64().unwrap();
+    assert!(count("corrections") > 0 && count("patch_bytes") > 0, "{results}");
+    let positions = count("latent_positions") + count("corrections");
+    assert!(
+        results["token_ratio"].as_f64().unwrap() <= count("text_tokens") as f64 / positions as f64
+    );
+    let better = ["roundtrip", "--json", "-r", "32", "--min-precision", "0.99"];
+    let better = dir.pipe(&better, TEXT.as_bytes()).expect(0).json();
+    let plain = dir.pipe(&["roundtrip", "--json", "-r", "32"], TEXT.as_bytes()).expect(0).json();
+    let similarity = |of: &serde_json::Value| of["char_similarity"].as_f64().unwrap();
+    assert!(similarity(&better) > similarity(&plain), "{better} {plain}");
+    let refused = dir.pipe(&["roundtrip", "--exact", "--lossy"], TEXT.as_bytes()).expect(2).stderr;
+    assert!(refused.contains("--lossy cannot be used with --exact"), "{refused}");
+    dir.pipe(&["roundtrip", "--fast"], TEXT.as_bytes()).expect(2);
+}
+
 #[test]
 fn special_tokens_in_the_text_are_only_characters() {
     let dir = Dir::new();

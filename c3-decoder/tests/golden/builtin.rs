@@ -1,4 +1,4 @@
-//! The built-in model against what its training framework returned for it.
+//! The built-in model against what an implementation in NumPy returns (`fixtures/make_expected.py`).
 
 use std::ops::ControlFlow;
 use std::path::Path;

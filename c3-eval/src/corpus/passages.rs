@@ -1,5 +1,7 @@
 //! Passages cut from longer texts.
 
+use std::num::NonZeroUsize;
+
 use c3_nn::Tokenizer;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,21 +25,32 @@ impl std::fmt::Display for PassageTokens {
 }
 
 impl Corpus {
-    /// One passage of each text: at a place and of a length that a fixed seed draws. Texts that are
-    /// too short for any are left out. A passage's own tokens may be fewer than its length says,
-    /// never more than the most.
+    /// `each` passages of every text: at places and of lengths that a fixed seed draws; they may
+    /// overlap. Texts that are too short for any are left out. A passage's own tokens may be fewer
+    /// than its length says, never more than the most.
     ///
     /// # Errors
     /// Where the tokenizer fails, or no text is long enough.
-    pub fn passages(&self, tokenizer: &Tokenizer, tokens: PassageTokens) -> Result<Self> {
+    pub fn passages(
+        &self,
+        tokenizer: &Tokenizer,
+        tokens: PassageTokens,
+        each: NonZeroUsize,
+    ) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut samples = Vec::new();
-        for sample in &self.samples {
-            // Drawn for each text, so that one text's passage doesn't depend on the others' lengths.
+        for (sample, number) in
+            self.samples.iter().flat_map(|s| (0..each.get()).map(move |n| (s, n)))
+        {
+            // Drawn for each, so that one text's passage doesn't depend on the others' lengths.
             let (length, place) =
                 (rng.random_range(tokens.least..=tokens.most), rng.random::<f64>());
             if let Some(text) = passage(tokenizer, &sample.text, length, place, tokens.least)? {
-                samples.push(Sample { id: sample.id.clone(), text });
+                let id = match number {
+                    0 => sample.id.clone(),
+                    _ => format!("{} ({})", sample.id, number + 1),
+                };
+                samples.push(Sample { id, text });
             }
         }
         if samples.is_empty() {

@@ -1,5 +1,6 @@
 //! Texts from files, and what is said of files that have none.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use c3_eval::corpus::{Corpus, Kind, Pages, PassageTokens};
@@ -120,6 +121,8 @@ fn what_has_no_text_is_said() {
     }
 }
 
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
 #[test]
 fn limits_and_passages_are_drawn_with_a_fixed_seed() {
     let corpus = samples("en-prose", usize::MAX);
@@ -132,8 +135,8 @@ fn limits_and_passages_are_drawn_with_a_fixed_seed() {
 
     let tokenizer = model().tokenizer();
     let tokens = PassageTokens { least: 32, most: 48 };
-    let passages = corpus.passages(tokenizer, tokens).unwrap();
-    assert_eq!(passages, corpus.passages(tokenizer, tokens).unwrap());
+    let passages = corpus.passages(tokenizer, tokens, ONE).unwrap();
+    assert_eq!(passages, corpus.passages(tokenizer, tokens, ONE).unwrap());
     assert!(passages.samples.len() > 150);
     for passage in &passages.samples {
         let length = tokenizer.encode(&passage.text).unwrap().len();
@@ -141,7 +144,11 @@ fn limits_and_passages_are_drawn_with_a_fixed_seed() {
         let from = |sample: &c3_eval::corpus::Sample| sample.text.contains(&passage.text);
         assert!(corpus.samples.iter().any(from), "{}", passage.text);
     }
-    let none = corpus.passages(tokenizer, PassageTokens { least: 5000, most: 6000 });
+    let mut more = corpus.passages(tokenizer, tokens, NonZeroUsize::new(3).unwrap()).unwrap();
+    assert!(more.samples.len() > 2 * passages.samples.len());
+    more.samples.sort_by(|a, b| a.id.cmp(&b.id));
+    assert!(more.samples.windows(2).all(|two| two[0].id != two[1].id));
+    let none = corpus.passages(tokenizer, PassageTokens { least: 5000, most: 6000 }, ONE);
     assert!(none.unwrap_err().to_string().contains("5000 tokens or more"));
 }
 

@@ -41,7 +41,8 @@ pub struct Run {
     /// Empty: all that the model has.
     pub ratios: Vec<Ratio>,
     pub limit: Option<NonZeroUsize>,
-    pub passages: Option<PassageTokens>,
+    /// Lengths, and how many from each text.
+    pub passages: Option<(PassageTokens, NonZeroUsize)>,
     pub output: Option<PathBuf>,
     pub force: bool,
     pub keep: usize,
@@ -145,8 +146,8 @@ impl Run {
     fn prepare(&self, corpora: Vec<Corpus>, model: &Model) -> anyhow::Result<Vec<Corpus>> {
         let mut prepared = Vec::new();
         for mut corpus in corpora {
-            if let Some(tokens) = self.passages {
-                corpus = corpus.passages(model.tokenizer(), tokens)?;
+            if let Some((tokens, each)) = self.passages {
+                corpus = corpus.passages(model.tokenizer(), tokens, each)?;
             }
             if let Some(limit) = self.limit {
                 corpus.limit(limit.into());
