@@ -18,6 +18,14 @@ DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 Model = TypeVar("Model", Qwen2Model, Qwen2ForCausalLM)
 
 
+def _of_rows(weights: Any, name: str) -> torch.Tensor:
+    """A tensor, multiplied with the factor of each row where it is stored in 8 bits."""
+    tensor = weights.get_tensor(name)
+    if tensor.dtype != torch.int8:
+        return tensor
+    return tensor.float() * weights.get_tensor(f"{name}_scale")[:, None]
+
+
 def _in_memory(model: Model) -> Model:
     """Copies the weights, which transformers leaves in their mapped files: there they would be in
     small pages, and could be evicted while they are being timed."""
@@ -57,11 +65,17 @@ class Models:
     def load_encoder(self) -> Qwen2Model:
         """The encoder, read anew."""
         folder = self.folder / "llm1"
+        if self.encoder_fields.get("torch_dtype") == "int8":
+            config = Qwen2Config(**self.encoder_fields, attn_implementation="sdpa")
+            return self._of_rows(Qwen2Model(config), folder, "model.")
         return _in_memory(Qwen2Model.from_pretrained(folder, **self._options()))
 
     def load_decoder(self) -> Qwen2ForCausalLM:
         """The decoder's language model, read anew."""
         fields = {name: value for name, value in self.config.items() if name != "model_type"}
+        if fields.get("torch_dtype") == "int8":
+            config = Qwen2Config(**fields, attn_implementation="sdpa")
+            return self._of_rows(Qwen2ForCausalLM(config), self.folder, "")
         config = Qwen2Config(**fields)
         options = self._options()
         return _in_memory(Qwen2ForCausalLM.from_pretrained(self.folder, config=config, **options))
@@ -73,7 +87,18 @@ class Models:
         if index.exists():
             file = json.loads(index.read_text())["weight_map"][name]
         with safe_open(self.folder / file, framework="pt") as weights:
-            return weights.get_tensor(name).to(self.dtype)
+            return _of_rows(weights, name).to(self.dtype)
+
+    def _of_rows(self, model: Model, folder: Path, prefix: str) -> Model:
+        """Fills a model from matrices in 8 bits, which transformers would take for the weights."""
+        with safe_open(folder / "model.safetensors", framework="pt") as weights:
+            names = {f"{prefix}{name}": name for name in model.state_dict()}
+            stored = {names[key]: _of_rows(weights, key) for key in weights.keys() if key in names}
+        missing = model.load_state_dict(stored, strict=False).missing_keys
+        if set(missing) - {"lm_head.weight"}:
+            raise ValueError(f"{folder} lacks {missing}")
+        model.tie_weights()
+        return model.to(self.dtype).eval()
 
     def _options(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "attn_implementation": "sdpa", "local_files_only": True}

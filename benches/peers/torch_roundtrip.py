@@ -24,23 +24,21 @@ SPARE_TOKENS = 16
 
 @dataclass
 class Roundtrip:
-    """One query bank of a checkpoint with anchored positions and a prompt of `<img>`, latents,
+    """One query bank of a checkpoint with aligned positions and a prompt of `<img>`, latents,
     `</img>`, as the built-in model has."""
 
     models: Models
     ratio: int
 
     def __post_init__(self) -> None:
-        config, c3 = self.models.config, self.models.config["c3"]
+        c3 = self.models.config["c3"]
         prompt = {"system": None, "before": "<img>", "after": "</img>", "question": ""}
-        if c3["query_positions"] != "anchored" or c3["prompt"] != prompt:
+        if c3["query_positions"] != "aligned" or c3["prompt"] != prompt:
             raise ValueError("only the built-in model's layout is known")
         tokenizer = json.loads((self.models.folder / "tokenizer.json").read_text())
         special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
         self.open, self.close = special["<img>"], special["</img>"]
         self.stop = special["<|im_end|>"]
-        self.segment_tokens = c3["segment_tokens"]
-        self.largest_bank = max(config["latent_token_len"], *c3["query_banks"].values())
         self.queries = self.models.tensor(f"model.Q_banks.{self.ratio}.weight")
         self.weight = self.models.tensor("model.mm_projector.weight")
         self.bias = self.models.tensor("model.mm_projector.bias")
@@ -53,8 +51,9 @@ class Roundtrip:
         for ids, count in zip(segments, counts):
             text = encoder.embed_tokens(torch.tensor([*ids, self.open]))
             rows.append(torch.cat([text, self.queries[:count]]))
-            anchored = torch.arange(self.segment_tokens, self.segment_tokens + 1 + count)
-            positions.append(torch.cat([torch.arange(len(ids)), anchored]))
+            # Each query stands at the last token of its part of the text.
+            aligned = self.ratio * torch.arange(1, count + 1) - 1
+            positions.append(torch.cat([torch.arange(len(ids)), torch.zeros(1).long(), aligned]))
         x, position_ids, mask = _left_padded(rows, positions)
         hidden = encoder(
             inputs_embeds=x, position_ids=position_ids, attention_mask=mask, use_cache=False
@@ -65,13 +64,14 @@ class Roundtrip:
         """Greedy ids of one batch, without the stop token."""
         model = self.models.decoder
         markers = model.model.embed_tokens(torch.tensor([self.open, self.close]))
-        last_position = 1 + self.largest_bank
+        last_position = 1  # of `</img>`: the text begins where the latents began
         rows, positions = [], []
         for of_one in latents:
             projected = F.linear(of_one, self.weight, self.bias)
             rows.append(torch.cat([markers[:1], projected, markers[1:]]))
-            before = torch.arange(1 + len(of_one))
-            positions.append(torch.cat([before, torch.tensor([last_position])]))
+            before = 1 + self.ratio * torch.arange(len(of_one))
+            edge = torch.tensor([0]), torch.tensor([last_position])
+            positions.append(torch.cat([edge[0], before, edge[1]]))
         x, position_ids, mask = _left_padded(rows, positions)
         cache = DynamicCache(config=model.config)
         step: dict[str, Any] = {"inputs_embeds": x, "position_ids": position_ids}

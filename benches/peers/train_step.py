@@ -16,7 +16,10 @@ from text import english
 ROOT = Path(__file__).resolve().parents[2]
 SEGMENT = 256
 LATENTS = 32
-VOCABULARY = 8192
+SHAPE = json.loads((ROOT / "models" / "c3-tiny" / "config.json").read_text())
+SIZES = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"]
+SIZES += ["num_key_value_heads", "max_position_embeddings"]
+VOCABULARY = SHAPE["vocab_size"]
 
 
 def main() -> None:
@@ -79,24 +82,20 @@ class Torch:
         torch.set_num_threads(threads)
         config = Qwen2Config(
             vocab_size=VOCABULARY,
-            hidden_size=256,
-            intermediate_size=704,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=4,
-            max_position_embeddings=1024,
+            **{name: SHAPE[name] for name in SIZES},
             tie_word_embeddings=True,
             attn_implementation="sdpa",
         )
+        width = config.hidden_size
         self.torch, self.rows = torch, rows
         self.reader, self.writer = Qwen2Model(config), Qwen2ForCausalLM(config)
-        self.queries = torch.nn.Parameter(torch.randn(LATENTS, 256) * 0.02)
-        self.projector = torch.nn.Linear(256, 256)
+        self.queries = torch.nn.Parameter(torch.randn(LATENTS, width) * 0.02)
+        self.projector = torch.nn.Linear(width, width)
         modules = [self.reader, self.writer, self.projector]
         self.weights = [p for module in modules for p in module.parameters()] + [self.queries]
         self.optimizer = torch.optim.AdamW(self.weights, lr=1e-4, fused=True)
-        read = [*range(SEGMENT), SEGMENT, *range(SEGMENT + 1, SEGMENT + 1 + LATENTS)]
-        written = [*range(1 + LATENTS), *range(65, 66 + SEGMENT)]
+        # What the ids are changes nothing in the time, but transformers takes falling ones for packed texts.
+        read, written = range(SEGMENT + 1 + LATENTS), range(1 + LATENTS + 1 + SEGMENT)
         self.read = torch.tensor(read).expand(rows, -1)
         self.written = torch.tensor(written).expand(rows, -1)
 

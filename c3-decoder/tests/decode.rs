@@ -300,5 +300,5 @@ fn latents_of_another_encoder() {
     // Overruled, the widths still don't fit.
     let request = DecodeRequest { any_fingerprint: true, ..DecodeRequest::default() };
     let error = other.decode(context, &request, sink).unwrap_err().to_string();
-    assert_eq!(error, "these latents are 256 wide, the decoder's projector takes 64");
+    assert_eq!(error, "these latents are 384 wide, the decoder's projector takes 64");
 }

@@ -59,7 +59,7 @@ fn compare(encoder: &C3Encoder, banks: &[Bank], lengths: &[usize]) {
     }
 }
 
-/// Anchored query positions; a short segment has fewer latents than a long one.
+/// Aligned query positions; a short segment has fewer latents than a long one.
 #[test]
 fn the_built_in_models_banks() {
     let encoder = encoder("models/c3-tiny");

@@ -42,7 +42,7 @@ fn segments_cover_the_text_and_carry_its_hashes() {
             let tokens = encoder.tokenizer().encode(piece).unwrap().len();
             assert_eq!(segment.text_tokens as usize, tokens);
             assert_eq!(segment.latents.rows(), tokens.div_ceil(ratio as usize).min(bank));
-            assert_eq!(segment.latents.dim(), 256);
+            assert_eq!(segment.latents.dim(), 384);
             assert_eq!(segment.hash, segment_hash(piece.as_bytes()));
             assert!(segment.latents.to_f32().iter().all(|x| x.is_finite()));
         }

@@ -80,6 +80,21 @@ impl Scaled {
         };
         bytes.chunks(self.width.max(1)).zip(factors).flat_map(row)
     }
+
+    /// All of its values, computed by all threads.
+    fn values(&self) -> Vec<f32> {
+        let bytes = self.part.as_ref();
+        let mut values = vec![0.0; bytes.len()];
+        let width = self.width.max(1);
+        let rows = values.par_chunks_mut(width).zip(bytes.par_chunks(width)).zip(&self.factors);
+        rows.for_each(|((values, bytes), &factor)| {
+            for (value, &byte) in values.iter_mut().zip(bytes) {
+                *value = factor * f32::from(byte as i8);
+            }
+        });
+        self.part.file.release(self.part.range.clone());
+        values
+    }
 }
 
 impl Stored {
@@ -149,6 +164,10 @@ impl Stored {
         match self {
             Self::Float(stored, shape, part) => {
                 read::tensor(&part.file, &part.range, *stored, dtype, shape)
+            }
+            Self::Scaled(scaled) if dtype == DType::F32 => {
+                let shape = (self.height(), self.width());
+                Ok(Tensor::from_vec(scaled.values(), shape, &Device::Cpu)?)
             }
             Self::Scaled(_) | Self::Blocks(_) => {
                 let starts: Vec<usize> = (0..self.height()).step_by(self.strip()).collect();

@@ -137,12 +137,21 @@ pub struct Continuation {
 pub struct Stage {
     /// Steps of the optimiser.
     pub steps: u64,
-    /// Lengths of segments, in tokens; each step has one of them, with the same chance each.
+    /// Lengths of segments, in tokens; each part of a step has one of them, with the same chance each.
     pub lengths: Vec<usize>,
     /// Ratios, likewise.
     pub ratios: Vec<u32>,
     /// Tokens of text in each step.
     pub tokens: usize,
+    /// Parts of a step, each of one length and one ratio: of more ratios in each step comes less
+    /// forgetting of one for the other. No ratio is drawn again before all have been, where they
+    /// suffice.
+    #[serde(default = "one")]
+    pub parts: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// How weights change.
@@ -290,6 +299,10 @@ impl Config {
             }
             if stage.tokens == 0 {
                 return refuse("stages.tokens", "at least 1", "0".into());
+            }
+            if !(1..=stage.tokens).contains(&stage.parts) {
+                let expected = format!("1 to {}, its tokens", stage.tokens);
+                return refuse("stages.parts", &expected, stage.parts.to_string());
             }
         }
         let optimizer = &self.optimizer;

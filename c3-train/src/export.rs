@@ -100,8 +100,12 @@ pub(crate) fn write_tensors(path: &Path, tensors: &[Named], dtype: Dtype) -> Res
         }
     }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    // It writes what the user alone may read, as temporary files are.
+    let plain = fs::File::create(path).and_then(|file| file.metadata());
+    let plain = plain.map_err(io(path, "creating"))?.permissions();
     safetensors::serialize_to_file(views, Some(metadata), path)
-        .map_err(|error| Error::State { path: path.into(), reason: error.to_string() })
+        .map_err(|error| Error::State { path: path.into(), reason: error.to_string() })?;
+    fs::set_permissions(path, plain).map_err(io(path, "allowing others to read"))
 }
 
 /// Rows of `width` values in 8 bits, and the factor of each.

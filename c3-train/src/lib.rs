@@ -26,4 +26,4 @@ pub use export::Dtype;
 pub use forward::{Batch, loss};
 pub use optimizer::Optimizer;
 pub use tokenizer::train_tokenizer;
-pub use trainer::{Event, Finished, Trainer};
+pub use trainer::{Event, Finished, Part, Trainer};

@@ -1,13 +1,15 @@
 //! Which text a step reads: decided by the seed and the step's number alone, so that a run that goes
 //! on reads what it would have read.
 
+use c3_encoder::Bank;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::forward::Batch;
 use crate::{Config, Tokens};
 
-/// The text of one step: segments of one length, for one ratio.
+/// The text of a part of a step: segments of one length, for one ratio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub ratio: u32,
@@ -20,8 +22,19 @@ pub(crate) struct Sample {
     pub next: Option<Vec<u32>>,
 }
 
-/// The text of step `step`, counted from 0.
-pub(crate) fn sample(config: &Config, text: &Tokens, step: u64) -> Sample {
+impl Sample {
+    /// The segments, `at_once` of them together.
+    pub fn pieces(&self, at_once: usize, bank: Bank) -> impl Iterator<Item = Batch<'_>> {
+        let (tokens, size) = (self.tokens, at_once * self.tokens);
+        let next = self.next.as_deref();
+        let next = (0..).map(move |piece| next?.chunks(at_once * (tokens + 1)).nth(piece));
+        let text = self.ids.chunks(size).zip(self.given.chunks(size)).zip(next);
+        text.map(move |((ids, given), next)| Batch { ids, given, next, tokens, bank })
+    }
+}
+
+/// The parts of step `step`, counted from 0.
+pub(crate) fn samples(config: &Config, text: &Tokens, step: u64) -> Vec<Sample> {
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     rng.set_stream(step + 1);
     let mut before = 0;
@@ -30,16 +43,36 @@ pub(crate) fn sample(config: &Config, text: &Tokens, step: u64) -> Sample {
         step < before
     });
     // The last stage goes on.
-    let stage = stage.or(config.stages.last());
-    let one_of = |rng: &mut ChaCha8Rng, from: &[usize]| from.choose(rng).copied().unwrap_or(1);
-    let tokens = stage.map_or(1, |stage| one_of(&mut rng, &stage.lengths));
-    let ratio = stage.and_then(|stage| stage.ratios.choose(&mut rng).copied()).unwrap_or(1);
-    let segments = stage.map_or(1, |stage| (stage.tokens / tokens).max(1));
+    let Some(stage) = stage.or(config.stages.last()) else { return Vec::new() };
+    if stage.parts == 1 {
+        let tokens = stage.lengths.choose(&mut rng).copied().unwrap_or(1);
+        let ratio = stage.ratios.choose(&mut rng).copied().unwrap_or(1);
+        return vec![sample(config, text, [ratio as usize, tokens, stage.tokens], &mut rng)];
+    }
+    let mut ratios = stage.ratios.clone();
+    ratios.shuffle(&mut rng);
+    let ratios = ratios.into_iter().cycle().take(stage.parts);
+    let part = |ratio: u32| {
+        let tokens = stage.lengths.choose(&mut rng).copied().unwrap_or(1);
+        let share = stage.tokens / stage.parts;
+        sample(config, text, [ratio as usize, tokens, share], &mut rng)
+    };
+    ratios.map(part).collect()
+}
+
+/// As many segments of `tokens` as `share` tokens have room for, for one ratio.
+fn sample(
+    config: &Config,
+    text: &Tokens,
+    [ratio, tokens, share]: [usize; 3],
+    rng: &mut ChaCha8Rng,
+) -> Sample {
+    let segments = (share / tokens).max(1);
     let share = config.data.continuation.as_ref().map(|continuation| continuation.share);
     // Text from which no continuation fits is reproduced.
     let continued = share.is_some_and(|share| rng.random_bool(share)) && text.len() > 2 * tokens;
     if continued {
-        return continuation(text, [ratio as usize, tokens, segments], config.data.wrong, &mut rng);
+        return continuation(text, [ratio, tokens, segments], config.data.wrong, rng);
     }
     let mut ids = Vec::with_capacity(segments * tokens);
     for _ in 0..segments {
@@ -47,15 +80,15 @@ pub(crate) fn sample(config: &Config, text: &Tokens, step: u64) -> Sample {
         let mut segment: Vec<u32> = text.range(start..start + tokens).collect();
         let kind: f64 = rng.random();
         if kind < config.data.shuffled {
-            segment.shuffle(&mut rng);
+            segment.shuffle(rng);
         } else if kind < config.data.shuffled + config.data.drawn {
-            segment.iter_mut().for_each(|id| *id = any(text, &mut rng));
+            segment.iter_mut().for_each(|id| *id = any(text, rng));
         }
         ids.extend(segment);
     }
     let mut given = ids.clone();
-    spoil(&mut given, text, config.data.wrong, &mut rng);
-    Sample { ratio, tokens, ids, given, next: None }
+    spoil(&mut given, text, config.data.wrong, rng);
+    Sample { ratio: ratio as u32, tokens, ids, given, next: None }
 }
 
 /// Segments and what follows them, as it stands in the text.
@@ -108,12 +141,23 @@ mod tests {
         Tokens::of(&[root.join("fixtures/moby-dick.txt")], &tokenizer, folder, &|_| {}).unwrap()
     }
 
+    fn only(mut samples: Vec<Sample>) -> Sample {
+        assert_eq!(samples.len(), 1);
+        samples.remove(0)
+    }
+
     fn config(data: Data) -> Config {
         Config {
             seed: 5,
             from: From::Checkpoint(PathBuf::new()),
             data,
-            stages: vec![Stage { steps: 9, lengths: vec![12], ratios: vec![4], tokens: 60 }],
+            stages: vec![Stage {
+                steps: 9,
+                lengths: vec![12],
+                ratios: vec![4],
+                tokens: 60,
+                parts: 1,
+            }],
             optimizer: OptimizerConfig::default(),
             run: Run::default(),
         }
@@ -131,7 +175,7 @@ mod tests {
         let text = text(folder.path());
         let continuation = Some(Continuation { share: 1.0, question: "Go on.".into() });
         let config = config(Data { continuation, wrong: 0.2, ..Data::default() });
-        let Sample { ids, given, next, tokens, .. } = sample(&config, &text, 3);
+        let Sample { ids, given, next, tokens, .. } = only(samples(&config, &text, 3));
         let next = next.unwrap();
         assert_eq!((ids.len(), given.len(), next.len()), (60, 60, 65));
         let mut wrong = 0;
@@ -147,10 +191,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = text(folder.path());
         let continuation = Some(Continuation { share: 0.0, question: "Go on.".into() });
-        let plain = sample(&config(Data { continuation, ..Data::default() }), &text, 3);
+        let plain = only(samples(&config(Data { continuation, ..Data::default() }), &text, 3));
         assert_eq!((plain.next, &plain.given), (None, &plain.ids));
         assert!(plain.ids.chunks(12).all(|ids| stands(&text, ids)));
-        let shuffled = sample(&config(Data { shuffled: 1.0, ..Data::default() }), &text, 3);
+        let shuffled = only(samples(&config(Data { shuffled: 1.0, ..Data::default() }), &text, 3));
         assert!(!shuffled.ids.chunks(12).any(|ids| stands(&text, ids)));
+    }
+
+    #[test]
+    fn a_step_has_each_ratio_as_often_as_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = text(folder.path());
+        let mut config = config(Data::default());
+        let stage = &mut config.stages[0];
+        (stage.ratios, stage.parts, stage.tokens) = (vec![4, 8, 8], 3, 36 * 3);
+        for step in 0..5 {
+            let parts = samples(&config, &text, step);
+            let mut ratios: Vec<u32> = parts.iter().map(|part| part.ratio).collect();
+            ratios.sort_unstable();
+            assert_eq!(ratios, [4, 8, 8]);
+            assert!(parts.iter().all(|part| part.ids.len() == 36));
+        }
+        config.stages[0].parts = 2;
+        let first = |step| samples(&config, &text, step)[0].ratio;
+        assert!((0..20).map(first).any(|ratio| ratio == 4));
     }
 }

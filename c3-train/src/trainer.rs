@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use crate::error::io;
 use crate::evaluate::{Subject, evaluate};
 use crate::export;
-use crate::forward::{Batch, loss};
-use crate::sampler::sample;
+use crate::forward::loss;
+use crate::sampler::{Sample, samples};
 use crate::workers::Workers;
 use crate::{Config, Error, Evaluation, From, Optimizer, Result, Tokens, init, schedule, state};
 
@@ -45,17 +45,12 @@ pub enum Event {
         norm: f64,
         /// The share of the learning rates.
         rate: f64,
-        /// Text tokens for each latent token.
-        ratio: u32,
-        /// Length of its segments.
-        length: usize,
         /// Tokens of its text.
         tokens: usize,
-        /// Whether it was to be gone on with, not reproduced.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        continued: bool,
         /// How long it took.
         seconds: f64,
+        /// What it consisted of.
+        parts: Vec<Part>,
     },
     /// The model was evaluated after a step.
     Evaluated {
@@ -69,6 +64,34 @@ pub enum Event {
         /// After how many steps.
         step: u64,
     },
+}
+
+/// A part of a step: segments of one length, for one ratio.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// Text tokens for each latent token.
+    pub ratio: u32,
+    /// Length of its segments.
+    pub length: usize,
+    /// Tokens of its text.
+    pub tokens: usize,
+    /// Mean cross entropy of its text, in nats.
+    pub loss: f64,
+    /// Whether the text was to be gone on with, not reproduced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub continued: bool,
+}
+
+impl Part {
+    fn of(sample: &Sample) -> Self {
+        Self {
+            ratio: sample.ratio,
+            length: sample.tokens,
+            tokens: sample.ids.len(),
+            loss: 0.0,
+            continued: sample.next.is_some(),
+        }
+    }
 }
 
 /// How a run ended.
@@ -235,32 +258,32 @@ impl Trainer {
 
     fn one_step(&mut self) -> Result<Event> {
         let start = Instant::now();
-        let sample = sample(&self.config, &self.train, self.step);
-        let bank = Bank::choose(self.encoder.config(), Compression::Ratio(sample.ratio))?;
-        let segments = sample.ids.len() / sample.tokens;
-        let at_once = (self.config.run.micro_tokens / sample.tokens)
-            .min(segments.div_ceil(self.workers.count()))
-            .max(1);
-        let parts = sample.ids.chunks(at_once * sample.tokens);
-        let parts: Vec<_> =
-            parts.zip(sample.given.chunks(at_once * sample.tokens)).enumerate().collect();
-        let next = |part: usize| {
-            let mut parts = sample.next.as_ref()?.chunks(at_once * (sample.tokens + 1));
-            parts.nth(part)
-        };
+        let samples = samples(&self.config, &self.train, self.step);
+        let mut parts: Vec<Part> = samples.iter().map(Part::of).collect();
+        let tokens: usize = parts.iter().map(|part| part.tokens).sum();
+        // Each sample is cut into as many pieces as keep every worker busy and memory bounded.
+        let workers = self.workers.count().div_ceil(samples.len().max(1));
+        let mut pieces = Vec::new();
+        for (index, sample) in samples.iter().enumerate() {
+            let bank = Bank::choose(self.encoder.config(), Compression::Ratio(sample.ratio))?;
+            let segments = sample.ids.len() / sample.tokens;
+            let most = self.config.run.micro_tokens / sample.tokens;
+            let at_once = most.min(segments.div_ceil(workers)).max(1);
+            pieces.extend(sample.pieces(at_once, bank).map(|piece| (index, piece)));
+        }
         let Self { encoder, decoder, prompt, continuing, optimizer, .. } = self;
-        let prompt = continuing.as_ref().filter(|_| sample.next.is_some()).unwrap_or(prompt);
         let mut total = 0.0;
         self.workers.each(
-            &parts,
-            |&(part, (ids, given))| {
-                let batch = Batch { ids, given, next: next(part), tokens: sample.tokens, bank };
-                let loss = loss(encoder, decoder, prompt, &batch)?;
-                let share = (ids.len() / sample.tokens) as f64 / segments as f64;
-                Ok((share, f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
+            &pieces,
+            |&(index, ref piece)| {
+                let asked = continuing.as_ref().filter(|_| piece.next.is_some());
+                let loss = loss(encoder, decoder, asked.unwrap_or(prompt), piece)?;
+                let share = piece.ids.len() as f64 / tokens as f64;
+                Ok((index, share, f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
             },
-            |(share, loss, gradients)| {
+            |(index, share, loss, gradients)| {
                 total += share * loss;
+                parts[index].loss += share * loss * tokens as f64 / parts[index].tokens as f64;
                 optimizer.add(&gradients, share)
             },
         )?;
@@ -278,11 +301,9 @@ impl Trainer {
             loss: total,
             norm,
             rate,
-            ratio: sample.ratio,
-            length: sample.tokens,
-            tokens: sample.ids.len(),
-            continued: sample.next.is_some(),
+            tokens,
             seconds: start.elapsed().as_secs_f64(),
+            parts,
         })
     }
 

@@ -34,7 +34,7 @@ fn checkpoint(folder: &Path) -> Checkpoint {
             query_positions: c3_nn::QueryPositions::Anchored,
         }),
         data: Data { train: vec![text.clone()], valid: vec![text], ..Data::default() },
-        stages: vec![Stage { steps: 1, lengths: vec![8], ratios: vec![4], tokens: 8 }],
+        stages: vec![Stage { steps: 1, lengths: vec![8], ratios: vec![4], tokens: 8, parts: 1 }],
         optimizer: OptimizerConfig::default(),
         run: Run::default(),
     };

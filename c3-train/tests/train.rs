@@ -36,7 +36,13 @@ fn config(steps: u64) -> Config {
             wrong: 0.1,
             continuation: None,
         },
-        stages: vec![Stage { steps, lengths: vec![8, 16], ratios: vec![4, 8], tokens: 128 }],
+        stages: vec![Stage {
+            steps,
+            lengths: vec![8, 16],
+            ratios: vec![4, 8],
+            tokens: 128,
+            parts: 2,
+        }],
         optimizer: OptimizerConfig {
             warm_up: 2,
             average: 0.9,
@@ -150,6 +156,18 @@ fn it_learns_and_its_model_can_be_used() {
     assert_eq!(evaluated.iter().map(|e| e.ratio).collect::<Vec<_>>(), [4, 8]);
     assert!(evaluated.iter().all(|e| e.loss < 0.8 * first && e.segments == 2), "{evaluated:?}");
 
+    // Whoever may read one of its files may read all.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let files = ["config.json", "model.safetensors", "llm1/model.safetensors"];
+        let modes = files.map(|file| {
+            let file = folder.path().join("model").join(file);
+            std::fs::metadata(file).unwrap().permissions().mode()
+        });
+        assert!(modes.iter().all(|mode| *mode == modes[0]), "{modes:?}");
+    }
+
     let model = c3_nn::Checkpoint::open(&folder.path().join("model")).unwrap();
     let encoder = c3_encoder::C3Encoder::load(&model, &c3_nn::LoadOptions::default()).unwrap();
     let ids = encoder.tokenizer().encode("Call me Ishmael. Some years ago").unwrap();
@@ -243,17 +261,19 @@ fn it_learns_to_go_on() {
         .named("a test")
         .run(&mut |event| {
             match event {
-                Event::Step { continued: true, .. } => continued += 1,
+                Event::Step { parts, .. } => {
+                    steps += 1;
+                    continued += parts.iter().filter(|part| part.continued).count();
+                }
                 Event::Evaluated { ratios: found, .. } => ratios = found.clone(),
                 Event::Begun { program, .. } => begun = program.clone(),
                 _ => {}
             }
-            steps += usize::from(matches!(event, Event::Step { .. }));
             true
         })
         .unwrap();
     assert_eq!((steps, begun.as_deref()), (150, Some("a test")));
-    assert!((55..95).contains(&continued), "{continued} of {steps}");
+    assert!((120..180).contains(&continued), "{continued} of {} parts", 2 * steps);
     // One of eight words by chance: ln 8 = 2.1.
     for ratio in ratios {
         let going_on = ratio.continued.unwrap();
