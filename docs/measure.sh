@@ -33,7 +33,7 @@ table() {
 table similarity sweep README.md
 table card sweep models/c3-tiny/README.md
 table gap unguessable docs/findings.md
-table gap ood docs/findings.md models/c3-tiny/README.md
+table gap ood docs/findings.md
 table decline sweep docs/findings.md
 table position sweep docs/findings.md
 table card baselines docs/findings.md

@@ -109,11 +109,11 @@ fn a_tensor_of_the_wrong_dtype() {
         let find = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|w| w == text);
         let at = find(&bytes, name).unwrap();
         let at = at + find(&bytes[at..], dtype).unwrap();
-        bytes[at..at + dtype.len()].copy_from_slice(b"\"I16\"");
+        bytes[at..at + dtype.len()].copy_from_slice(b"\"I32\"");
         dir.write("m/llm1/model.safetensors", bytes);
     });
     let expected = "error: tensor model.norm.weight in m/llm1/model.safetensors: expected dtype \
-                    F32, F16 or BF16, found I16";
+                    F32, F16 or BF16, found I32";
     assert_eq!(said, expected);
 }
 

@@ -103,8 +103,8 @@ fn precision_corrections_and_budget_are_kept() {
     let exact = of(&["--exact", "--max-corrections", "0.02"]);
     assert!(number(&exact, "corrections") <= 0.02 * number(&exact, "text_tokens"), "{exact}");
     assert!(dir.run(&["decompress", "-q", "out.c3"]).expect(0).stdout == dir.read("in.txt"));
-    let (few, many) = (of(&["--budget", "60"]), of(&["--budget", "300"]));
-    assert!(number(&few, "latent_positions") <= 60.0 && number(&many, "latent_positions") <= 300.0);
+    let (few, many) = (of(&["--budget", "36"]), of(&["--budget", "300"]));
+    assert!(number(&few, "latent_positions") <= 36.0 && number(&many, "latent_positions") <= 300.0);
     assert!(many["fidelity"]["mismatches"].as_u64() < few["fidelity"]["mismatches"].as_u64());
     let refused = dir.run(&["compress", "in.txt", "-f", "-o", "out.c3", "--budget", "5"]).expect(2);
     assert!(refused.stderr.contains("a budget of 5 positions, but"), "{}", refused.stderr);

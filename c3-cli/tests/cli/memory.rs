@@ -26,7 +26,9 @@ fn bytes(value: &Value) -> f64 {
 
 /// Linux tells what a process took; elsewhere there is nothing to compare with. Texts are of many
 /// batches, for which predictions are made: the allocator takes more with each of the first. They
-/// come back about as long as they were, which at 32× they don't: the model then takes less.
+/// come back about as long as they were, which at 32× they don't: the model then takes less. Batches
+/// are of at most 32: of 64 prompts at 4× the buffers pass 32 MB, and the allocator gives such back or not
+/// from one run to the next, up to a fifth of the whole; the prediction is right for those that keep them.
 #[test]
 fn predictions_are_within_a_tenth_of_what_is_taken() {
     if !cfg!(target_os = "linux") {
@@ -59,7 +61,7 @@ fn predictions_are_within_a_tenth_of_what_is_taken() {
     for (ratio, options, segments) in [
         (&[][..], &["--batch", "1"][..], "0..3"),
         (&[], &["--batch", "8", "--dtype", "stored"], "0..16"),
-        (&["--ratio", "4"], &["--threads", "1"], "0..64"),
+        (&["--ratio", "4"], &["--batch", "32", "--threads", "1"], "0..64"),
         (&[], &["--batch", "20", "--dtype", "bf16"], "0..40"),
     ] {
         compare(&compress, ratio, options, "110000");
@@ -78,22 +80,22 @@ fn a_limit_is_kept_by_smaller_batches_and_then_by_smaller_weights() {
     dir.write("in.txt", text(24_000));
     let args = ["roundtrip", "-v", "in.txt", "--json", "--max-memory"];
     let chosen = |limit: &str| dir.run(&[&args[..], &[limit]].concat()).expect(0);
-    let (wide, narrow) = (chosen("1G"), chosen("100M"));
+    let (wide, narrow) = (chosen("1G"), chosen("120M"));
     assert!(wide.stderr.contains("dtype auto, batches 16 and 64"), "{}", wide.stderr);
     assert!(narrow.stderr.contains("dtype auto, batches "), "{}", narrow.stderr);
     assert!(!narrow.stderr.contains("batches 16 and 64"), "{}", narrow.stderr);
     // The same text comes back, whatever the batch.
     assert_eq!(wide.json()["char_similarity"], narrow.json()["char_similarity"]);
     if let Some(peak) = narrow.json()["peak_memory_bytes"].as_f64() {
-        assert!(peak <= 100.0 * 1024.0 * 1024.0 * (1.0 + TOLERANCE), "{peak}");
+        assert!(peak <= 120.0 * 1024.0 * 1024.0 * (1.0 + TOLERANCE), "{peak}");
     }
 
-    // Below what one segment takes in f32: the weights are kept as they are stored, in f16.
+    // Below what one segment takes in f32: the weights are kept in bf16.
     let needs = dir.run(&["doctor", "--json", "--batch", "1", "--text", "24000"]).expect(0).json();
     let roundtrip = &needs["memory"]["roundtrip"];
     let limit = bytes(&roundtrip["peak_bytes"]) - bytes(&roundtrip["weight_bytes"]) / 4.0;
     let stored = chosen(&(limit as u64).to_string());
-    assert!(stored.stderr.contains("dtype stored, batches "), "{}", stored.stderr);
+    assert!(stored.stderr.contains("dtype bf16, batches "), "{}", stored.stderr);
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn agrees_with_compress_and_decompress() {
     }
     let restored = dir.run(&["decompress", "-q", "out.c3"]).expect(0).text();
     let similarity = c3_core::char_similarity(TEXT, &restored);
-    assert_eq!(results["char_similarity"].as_f64().unwrap(), similarity);
+    // JSON's readers may be off by the last bit.
+    assert!((results["char_similarity"].as_f64().unwrap() - similarity).abs() < 1e-12);
 }
 
 #[test]
