@@ -5,6 +5,7 @@ mod config;
 mod data;
 mod error;
 mod evaluate;
+mod event;
 mod export;
 mod forward;
 mod init;
@@ -22,8 +23,9 @@ pub use config::{
 pub use data::Tokens;
 pub use error::{Error, Result};
 pub use evaluate::Evaluation;
+pub use event::{Event, Finished, Part};
 pub use export::Dtype;
 pub use forward::{Batch, loss};
 pub use optimizer::Optimizer;
 pub use tokenizer::train_tokenizer;
-pub use trainer::{Event, Finished, Part, Trainer};
+pub use trainer::Trainer;

@@ -44,6 +44,7 @@ pub(crate) fn samples(config: &Config, text: &Tokens, step: u64) -> Vec<Sample> 
     });
     // The last stage goes on.
     let Some(stage) = stage.or(config.stages.last()) else { return Vec::new() };
+    // Drawn as they were before steps had parts: runs that are published stay what they are.
     if stage.parts == 1 {
         let tokens = stage.lengths.choose(&mut rng).copied().unwrap_or(1);
         let ratio = stage.ratios.choose(&mut rng).copied().unwrap_or(1);
