@@ -137,7 +137,7 @@ struct RunArgs {
     /// At most so many texts or passages of each corpus, drawn with a fixed seed
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<NonZeroUsize>,
-    /// Cut one passage of A to B tokens from each text, with a fixed seed [default: whole texts]
+    /// Cut passages of A to B tokens from the texts, with a fixed seed [default: whole texts]
     #[arg(long, value_name = "A..B", value_parser = parse::passages)]
     passages: Option<PassageTokens>,
     /// Cut so many passages from each text

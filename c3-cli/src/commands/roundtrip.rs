@@ -11,7 +11,7 @@ use c3_encoder::C3Encoder;
 use super::Context;
 use super::comparison::Comparison;
 use super::decoding::{Restored, decode};
-use super::encoding::{Encoded, Promise, Stages};
+use super::encoding::{Encoded, Promise, Stages, load_verifier};
 use crate::compute::Compute;
 use crate::input::Input;
 use crate::memory::{self, Decoding, Encoding, Job};
@@ -91,10 +91,10 @@ impl Roundtrip {
         encode_request.batch = fit.batch(fit.rows.encode).or(encode_request.batch);
         decode_request.batch = fit.batch(fit.rows.decode).or(decode_request.batch);
         let encoder = C3Encoder::load(&checkpoint, &fit.options)?;
-        let mut decoder = C3Decoder::load(&checkpoint, &fit.options)?;
-        if self.promise.level.is_some() {
-            decoder.identify(&checkpoint);
-        }
+        let decoder = match self.promise.level {
+            Some(_) => load_verifier(&checkpoint, &fit.options)?,
+            None => C3Decoder::load(&checkpoint, &fit.options)?,
+        };
         let model = self.compute.model.name(&checkpoint);
         let load = start.elapsed();
 
