@@ -74,11 +74,8 @@ impl Scaled {
     pub fn rows(&self, rows: Range<usize>) -> impl Iterator<Item = f32> + '_ {
         let factors = &self.factors[rows.clone()];
         let bytes = &self.part.as_ref()[rows.start * self.width..rows.end * self.width];
-        let row = |(bytes, &factor): (&'_ [u8], &f32)| {
-            let values: Vec<f32> = bytes.iter().map(|&b| factor * f32::from(b as i8)).collect();
-            values
-        };
-        bytes.chunks(self.width.max(1)).zip(factors).flat_map(row)
+        let rows = bytes.chunks(self.width.max(1)).zip(factors);
+        rows.flat_map(|(bytes, &factor)| bytes.iter().map(move |&byte| scaled(factor, byte)))
     }
 
     /// All of its values, computed by all threads.
@@ -89,12 +86,17 @@ impl Scaled {
         let rows = values.par_chunks_mut(width).zip(bytes.par_chunks(width)).zip(&self.factors);
         rows.for_each(|((values, bytes), &factor)| {
             for (value, &byte) in values.iter_mut().zip(bytes) {
-                *value = factor * f32::from(byte as i8);
+                *value = scaled(factor, byte);
             }
         });
         self.part.file.release(self.part.range.clone());
         values
     }
+}
+
+/// What an 8-bit number stands for.
+fn scaled(factor: f32, byte: u8) -> f32 {
+    factor * f32::from(byte as i8)
 }
 
 impl Stored {
