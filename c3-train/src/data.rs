@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use c3_nn::Tokenizer;
 use memmap2::Mmap;
 use rayon::prelude::*;
-use serde::Deserialize;
-use xxhash_rust::xxh3::Xxh3;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::error::io;
 use crate::{Error, Result};
@@ -21,6 +21,18 @@ const PIECE: usize = 1 << 20;
 pub struct Tokens {
     map: Option<Mmap>, // an empty file can't be mapped
     hash: String,
+    files: Vec<Source>,
+}
+
+/// A text file that tokens come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Of its bytes: xxh3, 16 hexadecimal digits.
+    pub hash: String,
 }
 
 impl Tokens {
@@ -41,10 +53,16 @@ impl Tokens {
             hash.update(name.as_bytes());
             hash.update(bytes);
         });
+        let mut sources = Vec::new();
         for file in &files {
             let bytes = std::fs::read(file).map_err(io(file, "reading"))?;
             hash.update(&(bytes.len() as u64).to_le_bytes());
             hash.update(&bytes);
+            sources.push(Source {
+                path: file.clone(),
+                bytes: bytes.len() as u64,
+                hash: format!("{:016x}", xxh3_64(&bytes)),
+            });
         }
         std::fs::create_dir_all(folder).map_err(io(folder, "creating the folder"))?;
         let hash = format!("{:016x}", hash.digest());
@@ -52,10 +70,10 @@ impl Tokens {
         if !path.exists() {
             write(&files, tokenizer, folder, &path, progress)?;
         }
-        Self::open(&path, hash)
+        Self::open(&path, hash, sources)
     }
 
-    fn open(path: &Path, hash: String) -> Result<Self> {
+    fn open(path: &Path, hash: String, files: Vec<Source>) -> Result<Self> {
         let file = File::open(path).map_err(io(path, "opening"))?;
         let length = file.metadata().map_err(io(path, "reading"))?.len();
         // SAFETY: the file is ours: it is written under another name and renamed, never changed.
@@ -63,7 +81,12 @@ impl Tokens {
             0 => None,
             _ => Some(unsafe { Mmap::map(&file) }.map_err(io(path, "mapping"))?),
         };
-        Ok(Self { map, hash })
+        Ok(Self { map, hash, files })
+    }
+
+    /// The files they come from, in order.
+    pub fn files(&self) -> &[Source] {
+        &self.files
     }
 
     /// Of the texts and the tokenizer: xxh3, 16 hexadecimal digits.

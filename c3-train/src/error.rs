@@ -50,18 +50,20 @@ pub enum Error {
     /// A pattern of files that no file fits.
     #[error("no file is {0}")]
     NoFile(String),
-    /// A loss or a gradient that is no number any more.
+    /// A loss, a gradient or a weight that is no number any more.
     #[error(
-        "the {what} of step {step} is {found}: the last checkpoint is kept; a smaller learning rate or \
-         a longer warm-up may help"
+        "the {what} of step {step} is {found}: the checkpoint of step {kept} is kept (0 is the \
+         beginning); a smaller learning rate or a longer warm-up may help"
     )]
     NotFinite {
-        /// Loss or gradient norm.
-        what: &'static str,
-        /// The step.
+        /// What isn't finite.
+        what: String,
+        /// The step, from 1.
         step: u64,
         /// What it is.
         found: f64,
+        /// The last step whose checkpoint has proved good, or has not been shown to be bad.
+        kept: u64,
     },
     /// A run that goes on with another configuration than it began with.
     #[error(

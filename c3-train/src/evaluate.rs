@@ -9,13 +9,20 @@ use serde::Serialize;
 use crate::forward::{Batch, loss};
 use crate::{Result, Tokens};
 
+/// The length of short segments: no ratio but 1 and 37 divides it, so that a text's last latent token
+/// stands for fewer tokens than the others. A model that has only seen whole shares goes on behind
+/// the end of such text.
+pub(crate) const SHORT: usize = 37;
+
 /// How well the model does at one ratio.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Text tokens for each latent token.
     pub ratio: u32,
-    /// Segments, each as long as the longest that is trained on.
+    /// Segments.
     pub segments: usize,
+    /// Tokens of each.
+    pub length: usize,
     /// Mean cross entropy of their tokens, in nats, each given all before it. A diagnostic alone.
     pub loss: f64,
     /// Mean char similarity of what greedy decoding returns, on its own:
@@ -81,6 +88,7 @@ pub(crate) fn evaluate(
     Ok(Evaluation {
         ratio,
         segments,
+        length: tokens,
         loss: f64::from(of_text.to_scalar::<f32>()?),
         similarity: similarity / count,
         exact: exact as f64 / count,

@@ -40,8 +40,11 @@ pub enum Event {
     Evaluated {
         /// The step.
         step: u64,
-        /// For each ratio of the last stage.
+        /// For each ratio of the last stage, segments as long as its longest.
         ratios: Vec<Evaluation>,
+        /// The same with segments of 37 tokens; none where the longest aren't longer.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        short: Vec<Evaluation>,
     },
     /// A checkpoint is there.
     Saved {

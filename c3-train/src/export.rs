@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub(crate) type Named = (String, Vec<usize>, Vec<f32>);
 
 /// The folder of the encoder, and what the names of its tensors begin with among all parameters.
-const ENCODER: &str = "llm1/";
+pub(crate) const ENCODER: &str = "llm1/";
 
 /// How weights are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! A checkpoint of random weights, to begin with.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use c3_nn::{QueryPositions, Tokenizer};
 use rand::{Rng, SeedableRng};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::error::io;
 use crate::export::{self, Named};
-use crate::{Error, Result, Shape};
+use crate::{Config, Error, From, Result, Shape, pair};
 
 /// The spread of random weights.
 const SPREAD: f32 = 0.02;
@@ -28,34 +29,84 @@ pub(crate) fn write(shape: &Shape, seed: u64, to: &Path) -> Result<()> {
     export::write_json(&to.join("config.json"), &outer)?;
     fs::write(to.join("tokenizer.json"), json).map_err(io(to, "writing the tokenizer"))?;
 
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let vocabulary = tokenizer.vocab_size();
-    let (model, hidden) = (stage(shape, vocabulary), shape.hidden);
-    let mut bridge = vec![
-        ("model.mm_projector.weight".to_owned(), vec![hidden, hidden]),
-        ("model.mm_projector.bias".to_owned(), vec![hidden]),
-        ("model.Q.weight".to_owned(), vec![shape.banks[&shape.default_ratio], hidden]),
-    ];
-    for (ratio, &count) in &shape.banks {
-        bridge.push((format!("model.Q_banks.{ratio}.weight"), vec![count, hidden]));
+    let model = stage(shape, tokenizer.vocab_size());
+    let widths = [shape.hidden, shape.hidden];
+    let bridge = bridge(&shape.banks, shape.default_ratio, widths);
+    let mut random = Random::new(seed, shape.layers, shape.query_positions);
+    let read = random.tensors(&model);
+    export::write_tensors(&encoder.join("model.safetensors"), &read, export::Dtype::F32)?;
+    let written = random.tensors(&[model, bridge].concat());
+    export::write_tensors(&to.join("model.safetensors"), &written, export::Dtype::F32)
+}
+
+/// The checkpoint that a run begins with: the one it names, or one made in the run's folder. Before the
+/// run has `begun`, one that is there already was made with settings that were refused then.
+pub(crate) fn base(config: &Config, folder: &Path, begun: bool) -> Result<PathBuf> {
+    let (path, partial) = (folder.join("initial"), folder.join("initial.partial"));
+    if let From::Checkpoint(path) = &config.from {
+        return Ok(path.clone());
     }
-    // Aligned queries are told apart by their positions alone.
-    let alike = shape.query_positions == QueryPositions::Aligned;
-    let mut random = |tensors: &[(String, Vec<usize>)]| -> Vec<Named> {
+    if begun && path.exists() {
+        return Ok(path);
+    }
+    for old in [&path, &partial] {
+        if old.exists() {
+            fs::remove_dir_all(old).map_err(io(old, "removing"))?;
+        }
+    }
+    match &config.from {
+        From::Checkpoint(_) => {}
+        From::Scratch(shape) => write(shape, config.seed, &partial)?,
+        From::Pair(of) => pair::write(of, config.seed, &partial)?,
+    }
+    fs::rename(&partial, &path).map_err(io(&path, "renaming to"))?;
+    Ok(path)
+}
+
+/// Names and shapes of what stands between a stage of width `read` and one of width `written`.
+pub(crate) fn bridge(
+    banks: &BTreeMap<u32, usize>,
+    default_ratio: u32,
+    [read, written]: [usize; 2],
+) -> Vec<(String, Vec<usize>)> {
+    let mut bridge = vec![
+        ("model.mm_projector.weight".to_owned(), vec![written, read]),
+        ("model.mm_projector.bias".to_owned(), vec![written]),
+        ("model.Q.weight".to_owned(), vec![banks[&default_ratio], read]),
+    ];
+    for (ratio, &count) in banks {
+        bridge.push((format!("model.Q_banks.{ratio}.weight"), vec![count, read]));
+    }
+    bridge
+}
+
+/// Random tensors, one after another.
+pub(crate) struct Random {
+    rng: ChaCha8Rng,
+    layers: usize,
+    /// Aligned queries are told apart by their positions alone.
+    alike: bool,
+}
+
+impl Random {
+    pub fn new(seed: u64, layers: usize, positions: QueryPositions) -> Self {
+        let alike = positions == QueryPositions::Aligned;
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), layers, alike }
+    }
+
+    pub fn tensors(&mut self, tensors: &[(String, Vec<usize>)]) -> Vec<Named> {
         let one = |(name, dims): &(String, Vec<usize>)| {
             let count = dims.iter().product();
-            let values = match alike && name.contains(".Q") {
-                true => initial(name, hidden, shape.layers, &mut rng).repeat(count / hidden),
-                false => initial(name, count, shape.layers, &mut rng),
+            let values = match (self.alike && name.contains(".Q"), dims.last()) {
+                (true, Some(&width)) => {
+                    initial(name, width, self.layers, &mut self.rng).repeat(count / width)
+                }
+                _ => initial(name, count, self.layers, &mut self.rng),
             };
             (name.clone(), dims.clone(), values)
         };
         tensors.iter().map(one).collect()
-    };
-    let read = random(&model);
-    export::write_tensors(&encoder.join("model.safetensors"), &read, export::Dtype::F32)?;
-    let written = random(&[model, bridge].concat());
-    export::write_tensors(&to.join("model.safetensors"), &written, export::Dtype::F32)
+    }
 }
 
 fn initial(name: &str, count: usize, layers: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
@@ -108,18 +159,31 @@ fn check(shape: &Shape) -> Result<()> {
     if shape.layers == 0 {
         return refuse("from.scratch.layers", "at least 1".into(), "0".into());
     }
-    for (&ratio, &count) in &shape.banks {
-        if ratio == 0 || count == 0 || count > shape.segment_tokens {
-            let expected = format!("ratios and 1 to {} queries", shape.segment_tokens);
-            return refuse("from.scratch.banks", expected, format!("{ratio}: {count}"));
+    let names = ["from.scratch.banks", "from.scratch.default_ratio"];
+    check_banks(names, shape.segment_tokens, &shape.banks, shape.default_ratio)
+}
+
+/// Whether these banks can be; `names` are those of the two settings.
+pub(crate) fn check_banks(
+    names: [&'static str; 2],
+    segment_tokens: usize,
+    banks: &BTreeMap<u32, usize>,
+    default_ratio: u32,
+) -> Result<()> {
+    let refuse =
+        |name, expected: String, found: String| Err(Error::Setting { name, expected, found });
+    for (&ratio, &count) in banks {
+        if ratio == 0 || count == 0 || count > segment_tokens {
+            let expected = format!("ratios and 1 to {segment_tokens} queries");
+            return refuse(names[0], expected, format!("{ratio}: {count}"));
         }
     }
-    match shape.banks.contains_key(&shape.default_ratio) {
+    match banks.contains_key(&default_ratio) {
         true => Ok(()),
         false => {
-            let have: Vec<_> = shape.banks.keys().collect();
+            let have: Vec<_> = banks.keys().collect();
             let expected = format!("one of the banks {have:?}");
-            refuse("from.scratch.default_ratio", expected, shape.default_ratio.to_string())
+            refuse(names[1], expected, default_ratio.to_string())
         }
     }
 }
@@ -147,31 +211,54 @@ fn configs(shape: &Shape, tokenizer: &Tokenizer) -> Result<(Value, Value)> {
         "bos_token_id": ids[0],
         "eos_token_id": ids[1],
     });
-    let with = |more: Value| {
-        let mut all = stage.clone();
-        if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
-            all.extend(more);
-        }
-        all
-    };
-    let banks: serde_json::Map<String, Value> =
-        shape.banks.iter().map(|(ratio, &count)| (ratio.to_string(), json!(count))).collect();
+    let with = |more: Value| extended(stage.clone(), more);
     let inner = with(json!({ "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2" }));
-    let outer = with(json!({
-        "architectures": ["C3QwenForCausalLM"],
-        "model_type": "C3",
-        "latent_token_len": shape.banks[&shape.default_ratio],
-        "contexts_compression_llm_hidden_size": shape.hidden,
-        "im_start_token": ids[2],
-        "im_end_token": ids[3],
-        "im_patch_token": ids[4],
-        "use_im_start_end": true,
-        "c3": {
-            "segment_tokens": shape.segment_tokens,
-            "query_positions": shape.query_positions,
-            "query_banks": banks,
-            "prompt": { "system": null, "before": "<img>", "after": "</img>", "question": "" },
-        },
-    }));
+    let layout = Layout {
+        segment_tokens: shape.segment_tokens,
+        banks: &shape.banks,
+        default_ratio: shape.default_ratio,
+        query_positions: shape.query_positions,
+    };
+    let outer = with(layout.fields(shape.hidden, [ids[2], ids[3], ids[4]]));
     Ok((inner, outer))
+}
+
+/// An object with the fields of another in place of its own.
+pub(crate) fn extended(mut all: Value, more: Value) -> Value {
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    all
+}
+
+/// What a C3's configuration has besides its decoder's.
+pub(crate) struct Layout<'a> {
+    pub segment_tokens: usize,
+    pub banks: &'a BTreeMap<u32, usize>,
+    pub default_ratio: u32,
+    pub query_positions: QueryPositions,
+}
+
+impl Layout<'_> {
+    /// The fields, for latents of this width; `marks` are the tokens before, after and of an image.
+    pub fn fields(&self, width: usize, marks: [u32; 3]) -> Value {
+        let banks: serde_json::Map<String, Value> =
+            self.banks.iter().map(|(ratio, &count)| (ratio.to_string(), json!(count))).collect();
+        json!({
+            "architectures": ["C3QwenForCausalLM"],
+            "model_type": "C3",
+            "latent_token_len": self.banks[&self.default_ratio],
+            "contexts_compression_llm_hidden_size": width,
+            "im_start_token": marks[0],
+            "im_end_token": marks[1],
+            "im_patch_token": marks[2],
+            "use_im_start_end": true,
+            "c3": {
+                "segment_tokens": self.segment_tokens,
+                "query_positions": self.query_positions,
+                "query_banks": banks,
+                "prompt": { "system": null, "before": "<img>", "after": "</img>", "question": "" },
+            },
+        })
+    }
 }

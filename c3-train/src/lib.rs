@@ -10,6 +10,8 @@ mod export;
 mod forward;
 mod init;
 mod optimizer;
+mod pair;
+mod record;
 mod sampler;
 mod schedule;
 mod state;
@@ -18,9 +20,9 @@ mod trainer;
 mod workers;
 
 pub use config::{
-    Config, Continuation, Data, From, Optimizer as OptimizerConfig, Run, Shape, Stage,
+    Config, Continuation, Data, From, Optimizer as OptimizerConfig, Pair, Run, Shape, Stage,
 };
-pub use data::Tokens;
+pub use data::{Source, Tokens};
 pub use error::{Error, Result};
 pub use evaluate::Evaluation;
 pub use event::{Event, Finished, Part};

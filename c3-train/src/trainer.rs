@@ -10,17 +10,16 @@ use c3_core::Compression;
 use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder};
 use c3_nn::{Checkpoint, LoadOptions, Parameters, PromptIds};
-use serde_json::{Value, json};
 
 use crate::error::io;
-use crate::evaluate::{Subject, evaluate};
+use crate::evaluate::{SHORT, Subject, evaluate};
 use crate::event::Part;
 use crate::export;
 use crate::forward::loss;
 use crate::sampler::samples;
 use crate::workers::Workers;
 use crate::{
-    Config, Error, Event, Finished, From, Optimizer, Result, Tokens, init, schedule, state,
+    Config, Error, Event, Finished, Optimizer, Result, Tokens, init, record, schedule, state,
 };
 
 /// A run in its folder.
@@ -38,6 +37,8 @@ pub struct Trainer {
     train: Tokens,
     valid: Tokens,
     step: u64,
+    /// The step of a checkpoint that hasn't proved good yet: older ones are there still.
+    saved: Option<u64>,
 }
 
 impl Trainer {
@@ -48,20 +49,10 @@ impl Trainer {
     /// Where the configuration can't be, the run is another, or files can't be read or written.
     pub fn open(config: &Config, folder: &Path, progress: &dyn Fn(u64)) -> Result<Self> {
         config.check()?;
+        let config = config.clone().absolute()?;
         fs::create_dir_all(folder).map_err(io(folder, "creating the folder"))?;
-        same_run(config, folder)?;
-        let base = match &config.from {
-            From::Checkpoint(path) => path.clone(),
-            From::Scratch(shape) => {
-                let path = folder.join("initial");
-                if !path.exists() {
-                    let partial = folder.join("initial.partial");
-                    init::write(shape, config.seed, &partial)?;
-                    fs::rename(&partial, &path).map_err(io(&path, "renaming to"))?;
-                }
-                path
-            }
-        };
+        let begun = record::same_run(&config, folder)?;
+        let base = init::base(&config, folder, begun)?;
         let checkpoint = Checkpoint::open(&base)?;
         let parameters = Parameters::new();
         let options = LoadOptions {
@@ -76,10 +67,12 @@ impl Trainer {
         let continuation = config.data.continuation.as_ref();
         let continuing = continuation.map(|it| asked(Some(&it.question))).transpose()?;
         let mut optimizer = Optimizer::new(&config.optimizer, parameters.vars())?;
-        let tokens = folder.join("tokens");
+        let tokens = config.run.cache.clone().unwrap_or_else(|| folder.join("tokens"));
         let train = Tokens::of(&config.data.train, encoder.tokenizer(), &tokens, progress)?;
         let valid = Tokens::of(&config.data.valid, encoder.tokenizer(), &tokens, progress)?;
-        same_text(&train, &valid, folder)?;
+        if begun {
+            record::same_data(&config, &checkpoint, [&train, &valid], folder)?;
+        }
         let longest = config.longest();
         for (what, text) in [("data.train", &train), ("data.valid", &valid)] {
             if text.len() < longest {
@@ -99,16 +92,19 @@ impl Trainer {
                 }
             }
         }
-        let mut step = 0;
-        if let Some((newest, path)) = state::newest(folder)? {
-            state::restore(&path, &mut optimizer)?;
-            step = newest;
+        if !begun {
+            record::begin(&config, &checkpoint, [&train, &valid], folder)?;
         }
+        let newest = state::newest(folder)?;
+        if let Some((_, path)) = &newest {
+            state::restore(path, &mut optimizer)?;
+        }
+        let saved = newest.map(|(step, _)| step);
+        let step = saved.unwrap_or(0);
         let workers = Workers::new(config.run.workers)?;
-        let (config, folder) = (config.clone(), folder.to_owned());
         Ok(Self {
             config,
-            folder,
+            folder: folder.to_owned(),
             base,
             encoder,
             decoder,
@@ -120,6 +116,7 @@ impl Trainer {
             train,
             valid,
             step,
+            saved,
         })
     }
 
@@ -147,7 +144,8 @@ impl Trainer {
     /// Trains until all steps are done or `sink` says that it should stop; a checkpoint is there then.
     ///
     /// # Errors
-    /// Where the loss is no number any more (what was saved last stays), or a file can't be written.
+    /// Where the loss is no number any more (the last checkpoint of which it was one stays), or a file
+    /// can't be written.
     pub fn run(&mut self, sink: &mut dyn FnMut(&Event) -> bool) -> Result<Finished> {
         let mut saved = Instant::now();
         let every = Duration::from_secs(self.config.run.checkpoint_seconds);
@@ -158,9 +156,12 @@ impl Trainer {
         }
         while self.step < steps {
             let event = self.one_step()?;
+            // Its loss was finite, and so what was saved before it is good.
+            self.older_go(self.step - 1)?;
             let mut goes_on = self.tell(sink, &event)?;
             if self.step.is_multiple_of(self.config.run.evaluate_steps) || self.step == steps {
                 let event = self.evaluate()?;
+                self.finite_on_held_out_text(&event)?;
                 goes_on &= self.tell(sink, &event)?;
             }
             if !goes_on || self.step == steps || saved.elapsed() >= every {
@@ -172,6 +173,8 @@ impl Trainer {
                 return Ok(Finished::Stopped);
             }
         }
+        // The last one was evaluated before it was saved.
+        self.older_go(steps)?;
         self.export()?;
         Ok(Finished::Done)
     }
@@ -210,7 +213,12 @@ impl Trainer {
         let norm = self.optimizer.norm();
         for (what, found) in [("loss", total), ("gradient norm", norm)] {
             if !found.is_finite() {
-                return Err(Error::NotFinite { what, step: self.step + 1, found });
+                let kept = match what {
+                    "loss" => state::remove_bad(&self.folder, self.step)?,
+                    _ => state::newest(&self.folder)?.map_or(0, |(step, _)| step),
+                };
+                let (what, step) = (what.to_owned(), self.step + 1);
+                return Err(Error::NotFinite { what, step, found, kept });
             }
         }
         let rate = schedule::share(&self.config.optimizer, self.step, self.config.steps());
@@ -227,30 +235,61 @@ impl Trainer {
         })
     }
 
-    /// Evaluates the weights that training goes on with, on held-out text.
+    /// Evaluates what would be exported, on held-out text: the averages of the weights, where they are
+    /// kept.
     ///
     /// # Errors
     /// Where the model can't be run.
     pub fn evaluate(&self) -> Result<Event> {
         let last = self.config.stages.last();
-        let length = last.and_then(|stage| stage.lengths.iter().max()).copied().unwrap_or(1);
+        let longest = last.and_then(|stage| stage.lengths.iter().max()).copied().unwrap_or(1);
+        // One that is named twice is trained twice as often.
+        let ratios: BTreeSet<u32> = last.iter().flat_map(|stage| &stage.ratios).copied().collect();
         let subject = Subject {
             encoder: &self.encoder,
             decoder: &self.decoder,
             prompt: &self.prompt,
             continuing: self.continuing.as_ref(),
         };
-        let size = [self.config.run.evaluate_segments, length];
-        let of = |ratio: &u32| evaluate(&subject, &self.valid, size, *ratio);
-        // One that is named twice is trained twice as often.
-        let ratios: BTreeSet<u32> = last.iter().flat_map(|stage| &stage.ratios).copied().collect();
-        let ratios = ratios.iter().map(of).collect::<Result<_>>()?;
-        Ok(Event::Evaluated { step: self.step, ratios })
+        let of = |subject: &Subject<'_>, length: usize| -> Result<Vec<_>> {
+            let size = [self.config.run.evaluate_segments, length];
+            ratios.iter().map(|&ratio| evaluate(subject, &self.valid, size, ratio)).collect()
+        };
+        self.optimizer.with_result(|| {
+            let long = of(&subject, longest)?;
+            let short = match longest > SHORT {
+                true => of(&Subject { continuing: None, ..subject }, SHORT)?,
+                false => Vec::new(),
+            };
+            Ok(Event::Evaluated { step: self.step, ratios: long, short })
+        })
     }
 
-    fn save(&self) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
         state::save(&self.folder, &self.base, self.step, &self.optimizer)?;
+        self.saved = Some(self.step);
         Ok(())
+    }
+
+    /// Removes what is older than the checkpoint of `step`, if that was the last to be saved: it has
+    /// proved good.
+    fn older_go(&mut self, step: u64) -> Result<()> {
+        match self.saved.take_if(|saved| *saved == step) {
+            Some(step) => state::remove_older(&self.folder, step),
+            None => Ok(()),
+        }
+    }
+
+    fn finite_on_held_out_text(&self, event: &Event) -> Result<()> {
+        let Event::Evaluated { ratios, short, .. } = event else { return Ok(()) };
+        match ratios.iter().chain(short).map(|of| of.loss).find(|loss| !loss.is_finite()) {
+            Some(found) => {
+                let kept = state::newest(&self.folder)?.map_or(0, |(step, _)| step);
+                let what = "loss on held-out text".to_owned();
+                Err(Error::NotFinite { what, step: self.step, found, kept })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Writes the model to `model/`.
@@ -281,49 +320,5 @@ impl Trainer {
         let written = log.as_mut().map_err(|e| std::io::Error::from(e.kind()));
         written.and_then(|log| log.write_all(line.as_bytes())).map_err(io(&path, "writing"))?;
         Ok(sink(event))
-    }
-}
-
-/// Keeps beside the run what it reads and which program began it; refuses to go on with other text.
-fn same_text(train: &Tokens, valid: &Tokens, folder: &Path) -> Result<()> {
-    let path = folder.join("data.json");
-    let of = |tokens: &Tokens| json!({ "hash": tokens.hash(), "tokens": tokens.len() });
-    let now = json!({ "train": of(train), "valid": of(valid) });
-    if !path.exists() {
-        let begun = json!({ "version": env!("CARGO_PKG_VERSION"), "data": now });
-        return export::write_json(&path, &begun);
-    }
-    let bytes = fs::read(&path).map_err(io(&path, "reading"))?;
-    let before: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| Error::Syntax { path: path.clone(), reason: error.to_string() })?;
-    match before["data"] == now {
-        true => Ok(()),
-        false => Err(Error::OtherRun { path: folder.into(), name: "the text of data".into() }),
-    }
-}
-
-/// Keeps the configuration beside the run; refuses to go on with one of another outcome.
-fn same_run(config: &Config, folder: &Path) -> Result<()> {
-    let path = folder.join("config.toml");
-    let as_toml = |config: &Config| {
-        toml::to_string_pretty(config)
-            .map_err(|error| Error::Syntax { path: path.clone(), reason: error.to_string() })
-    };
-    if !path.exists() {
-        return fs::write(&path, as_toml(config)?).map_err(io(&path, "writing"));
-    }
-    let text = fs::read_to_string(&path).map_err(io(&path, "reading"))?;
-    let before: Config = toml::from_str(&text)
-        .map_err(|error| Error::Syntax { path: path.clone(), reason: error.to_string() })?;
-    let differing = [
-        ("seed", before.seed == config.seed),
-        ("from", before.from == config.from),
-        ("data", before.data == config.data),
-        ("stages", before.stages == config.stages),
-        ("optimizer", before.optimizer == config.optimizer),
-    ];
-    match differing.iter().find(|(_, same)| !same) {
-        Some((name, _)) => Err(Error::OtherRun { path: folder.into(), name: (*name).into() }),
-        None => Ok(()),
     }
 }

@@ -109,7 +109,7 @@ impl Train {
                 .err();
         }
         match event {
-            Event::Evaluated { step, ratios } => {
+            Event::Evaluated { step, ratios, .. } => {
                 let of = |e: &Evaluation| {
                     let Evaluation { ratio, loss, similarity, continued, .. } = e;
                     let next =

@@ -147,6 +147,21 @@ impl Optimizer {
         };
         self.parameters.iter().map(one).collect()
     }
+
+    /// Does `work` while the model has the weights that would be exported; those that are trained are
+    /// in their place again afterwards, to the last bit.
+    ///
+    /// # Errors
+    /// Where `work` fails, or a weight can't be read or written.
+    pub(crate) fn with_result<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        let averaged = || self.parameters.iter().filter(|parameter| !parameter.average.is_empty());
+        let trained = averaged().map(Parameter::weights).collect::<Result<Vec<_>>>()?;
+        let done = averaged()
+            .try_for_each(|parameter| parameter.set(parameter.average.clone()))
+            .and_then(|()| work());
+        averaged().zip(trained).try_for_each(|(parameter, weights)| parameter.set(weights))?;
+        done
+    }
 }
 
 impl Parameter {

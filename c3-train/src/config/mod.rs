@@ -1,5 +1,9 @@
 //! How a model is trained, as its TOML file says it.
 
+mod banks;
+mod check;
+mod paths;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +35,7 @@ pub struct Config {
     pub run: Run,
 }
 
-/// What the model is at first: a checkpoint, or random weights of some shape.
+/// What the model is at first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum From {
@@ -39,6 +43,8 @@ pub enum From {
     Checkpoint(PathBuf),
     /// Random weights.
     Scratch(Shape),
+    /// Two language models, with random queries and a random projector between them.
+    Pair(Pair),
 }
 
 /// The shape of a model that begins with random weights: both stages are alike.
@@ -67,32 +73,28 @@ pub struct Shape {
     pub query_positions: QueryPositions,
 }
 
-/// TOML has no numbers for keys.
-mod banks {
-    use std::collections::BTreeMap;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(
-        banks: &BTreeMap<u32, usize>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        let named: BTreeMap<String, usize> =
-            banks.iter().map(|(ratio, &count)| (ratio.to_string(), count)).collect();
-        named.serialize(to)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<BTreeMap<u32, usize>, D::Error> {
-        let named = BTreeMap::<String, usize>::deserialize(from)?;
-        let number = |(ratio, count): (String, usize)| match ratio.parse() {
-            Ok(ratio) => Ok((ratio, count)),
-            Err(_) => Err(D::Error::custom(format!("a bank is named by its ratio, not {ratio:?}"))),
-        };
-        named.into_iter().map(number).collect()
-    }
+/// Two Qwen2 models that become the two stages. Their widths and depths may differ, their vocabulary
+/// may not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// A folder with the model that reads: `config.json`, weights in `.safetensors`, `tokenizer.json`.
+    pub encoder: PathBuf,
+    /// A folder with the model that writes.
+    pub decoder: PathBuf,
+    /// A `tokenizer.json` in place of the encoder's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<PathBuf>,
+    /// Tokens of text that a segment may hold.
+    pub segment_tokens: usize,
+    /// Query banks: ratio and number of queries.
+    #[serde(with = "banks")]
+    pub banks: BTreeMap<u32, usize>,
+    /// The bank that is used where none is asked for, by its ratio.
+    pub default_ratio: u32,
+    /// Where the context queries stand.
+    #[serde(default)]
+    pub query_positions: QueryPositions,
 }
 
 /// What the model reads.
@@ -218,6 +220,9 @@ pub struct Run {
     pub workers: usize,
     /// How the model's weights are written when all steps are done.
     pub weights: Dtype,
+    /// A folder for tokenised text that several runs share; without one it is in the run's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
 }
 
 impl Default for Run {
@@ -229,6 +234,7 @@ impl Default for Run {
             micro_tokens: 4096,
             workers: 0,
             weights: Dtype::F16,
+            cache: None,
         }
     }
 }
@@ -244,7 +250,7 @@ impl Optimizer {
 }
 
 impl Config {
-    /// Reads a configuration; its relative paths begin at the file's folder.
+    /// Reads a configuration; its relative paths begin at the file's folder, and are absolute then.
     ///
     /// # Errors
     /// Where the file can't be read, isn't TOML, has a setting that doesn't exist, or one that can't
@@ -254,12 +260,8 @@ impl Config {
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| Error::Syntax { path: path.into(), reason: error.to_string() })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let place = |path: &mut PathBuf| *path = folder.join(&*path);
-        match &mut config.from {
-            From::Checkpoint(path) => place(path),
-            From::Scratch(shape) => place(&mut shape.tokenizer),
-        }
-        config.data.train.iter_mut().chain(&mut config.data.valid).for_each(place);
+        config.paths().into_iter().for_each(|path| *path = folder.join(&*path));
+        let config = config.absolute()?;
         config.check()?;
         Ok(config)
     }
@@ -272,79 +274,5 @@ impl Config {
     /// The longest segment of any stage.
     pub fn longest(&self) -> usize {
         self.stages.iter().flat_map(|stage| &stage.lengths).copied().max().unwrap_or(0)
-    }
-
-    /// Whether the settings can be.
-    ///
-    /// # Errors
-    /// [`Error::Setting`], naming the first that can't.
-    pub fn check(&self) -> Result<()> {
-        let refuse = |name, expected: &str, found: String| {
-            Err(Error::Setting { name, expected: expected.into(), found })
-        };
-        if self.steps() == 0 {
-            return refuse("stages", "at least one step", "none".into());
-        }
-        for stage in &self.stages {
-            let shortest = stage.lengths.iter().min();
-            if shortest.is_none_or(|&shortest| shortest == 0) {
-                return refuse(
-                    "stages.lengths",
-                    "lengths of at least 1",
-                    format!("{:?}", stage.lengths),
-                );
-            }
-            if stage.ratios.is_empty() {
-                return refuse("stages.ratios", "at least one ratio", "none".into());
-            }
-            if stage.tokens == 0 {
-                return refuse("stages.tokens", "at least 1", "0".into());
-            }
-            if !(1..=stage.tokens).contains(&stage.parts) {
-                let expected = format!("1 to {}, its tokens", stage.tokens);
-                return refuse("stages.parts", &expected, stage.parts.to_string());
-            }
-        }
-        let optimizer = &self.optimizer;
-        let shares = [
-            ("data.shuffled", self.data.shuffled),
-            ("data.drawn", self.data.drawn),
-            ("data.wrong", self.data.wrong),
-            ("optimizer.momentum", optimizer.momentum),
-            ("optimizer.decay", optimizer.decay),
-            ("optimizer.average", optimizer.average),
-        ];
-        let continuation = self.data.continuation.as_ref();
-        let continued = continuation.map(|it| ("data.continuation.share", it.share));
-        for (name, share) in shares.into_iter().chain(continued) {
-            if !(0.0..=1.0).contains(&share) {
-                return refuse(name, "a number from 0 to 1", share.to_string());
-            }
-        }
-        if continuation.is_some_and(|it| it.question.is_empty()) {
-            let expected = "a question that tells it from reproduction";
-            return refuse("data.continuation.question", expected, "none".into());
-        }
-        let rates = [
-            ("optimizer.muon_rate", optimizer.muon_rate),
-            ("optimizer.adam_rate", optimizer.adam_rate),
-            ("optimizer.weight_decay", optimizer.weight_decay),
-            ("optimizer.clip", optimizer.clip),
-        ];
-        for (name, rate) in rates {
-            if !rate.is_finite() || rate < 0.0 {
-                return refuse(name, "a number from 0 up", rate.to_string());
-            }
-        }
-        let whole = [
-            ("run.micro_tokens", self.run.micro_tokens as u64),
-            ("run.evaluate_steps", self.run.evaluate_steps),
-        ];
-        for (name, number) in whole {
-            if number == 0 {
-                return refuse(name, "at least 1", "0".into());
-            }
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,9 @@
+//! Runs of very small models.
+
+mod checkpoints;
+mod evaluated;
+mod pair;
+mod refusals;
+mod support;
+mod whole;
+mod workers;
