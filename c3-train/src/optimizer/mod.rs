@@ -2,6 +2,8 @@
 
 mod adam;
 mod muon;
+#[cfg(test)]
+mod tests;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
