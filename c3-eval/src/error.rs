@@ -70,6 +70,22 @@ pub enum Error {
         /// The file's.
         found: String,
     },
+    /// A result file that another process writes.
+    #[error("{} is being written by another process", .0.display())]
+    InUse(PathBuf),
+    /// Result files that don't go into one table.
+    #[error(
+        "{path} and {other} don't go into one table: {why}",
+        path = path.display(), other = other.display()
+    )]
+    Mixed {
+        /// The later file.
+        path: PathBuf,
+        /// The earlier one.
+        other: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// A setting that can't be.
     #[error("{name}: expected {expected}, found {found}")]
     Setting {

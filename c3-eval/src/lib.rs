@@ -6,7 +6,10 @@ mod bootstrap;
 pub mod compressor;
 pub mod corpus;
 pub mod cost;
+mod difference;
 mod error;
+#[cfg(test)]
+mod fixture;
 pub mod metrics;
 mod model;
 pub mod report;
@@ -16,8 +19,9 @@ mod summary;
 pub mod tables;
 
 pub use bootstrap::{Interval, bootstrap};
+pub use difference::{counterparts, difference, paired_difference};
 pub use error::{Error, Result};
 pub use metrics::{Metric, Scorer, Scores};
 pub use model::{Item, MARKERS, Model, ModelIdentity, Ratio};
 pub use run::Evaluation;
-pub use summary::{Group, Row, Summary, Window, difference, groups, paired_difference};
+pub use summary::{Group, Row, Summary, Window, groups};

@@ -39,6 +39,13 @@ pub struct ModelIdentity {
     pub weights: String,
 }
 
+impl std::fmt::Display for ModelIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, fingerprint, weights, .. } = self;
+        write!(f, "{name} ({fingerprint:.12}…, {weights})")
+    }
+}
+
 impl Model {
     /// Loads both stages.
     ///

@@ -22,8 +22,12 @@ pub struct Evaluation<'a> {
     pub experiment: String,
     /// The command, for those who want to run it again.
     pub command: String,
+    /// The program with its version and commit: results of another one are not gone on with.
+    pub program: String,
     /// Where it runs.
     pub machine: Machine,
+    /// What computes: `cpu`, or a device.
+    pub device: String,
     /// With which model.
     pub model: &'a Model,
     /// On which texts.
@@ -54,14 +58,16 @@ impl Evaluation<'_> {
             c3_eval: VERSION,
             experiment: self.experiment.clone(),
             command: self.command.clone(),
-            program: concat!("c3-eval ", env!("CARGO_PKG_VERSION")).into(),
+            program: self.program.clone(),
             machine: self.machine.clone(),
+            device: self.device.clone(),
             model: self.model.identity().clone(),
             corpora: self.corpora.iter().map(CorpusIdentity::of).collect(),
             compressors: self.compressors.clone(),
             ratios: self.ratios.clone(),
             chunk: CHUNK,
             kept_texts: self.kept_texts,
+            cost: None,
         }
     }
 
@@ -208,10 +214,12 @@ impl Unit<'_> {
                 corpus: self.corpus.name.clone(),
                 kind: self.corpus.kind,
                 id: sample.id.clone(),
+                document: sample.document.clone(),
                 compressor: self.compressor.name().into(),
                 ratio: self.ratio,
                 tokens: item.tokens(),
                 segments: item.pieces.len(),
+                beyond_window: scored.reference.len() > model.identity().window,
                 latents: item.latents(),
                 positions: restored.positions,
                 cut_off: restored.cut_off,

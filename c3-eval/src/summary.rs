@@ -1,8 +1,9 @@
 //! Means with their intervals, one row for each corpus, compressor and ratio.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
-use crate::bootstrap::bootstrap_difference;
 use crate::corpus::Kind;
 use crate::results::{BUCKETS, Record};
 use crate::{Interval, Metric, Ratio, bootstrap};
@@ -11,9 +12,9 @@ use crate::{Interval, Metric, Ratio, bootstrap};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
-    /// Texts of one segment.
+    /// Texts of at most as many tokens as the model reads at once.
     Within,
-    /// Texts that were cut into several.
+    /// Longer ones, which are compressed in several segments.
     Beyond,
 }
 
@@ -32,6 +33,31 @@ pub struct Group {
     pub window: Window,
 }
 
+impl Group {
+    /// Of a record.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            corpus: record.corpus.clone(),
+            kind: record.kind,
+            compressor: record.compressor.clone(),
+            ratio: record.ratio,
+            window: if record.beyond_window { Window::Beyond } else { Window::Within },
+        }
+    }
+
+    /// What its texts are called: corpus, kind, and what sets them apart.
+    pub fn label(&self) -> String {
+        let Self { corpus, kind, window, .. } = self;
+        let kind =
+            kind.map_or_else(String::new, |kind| format!(", {}", kind.name().replace('_', " ")));
+        let window = match window {
+            Window::Within => "",
+            Window::Beyond => ", longer than the window",
+        };
+        format!("{corpus}{kind}{window}")
+    }
+}
+
 /// A group's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
@@ -40,6 +66,8 @@ pub struct Row {
     pub group: Group,
     /// How many.
     pub n: usize,
+    /// Documents that they are from.
+    pub documents: usize,
     /// Tokens of a text, on average.
     pub mean_tokens: f64,
     /// Text tokens for each decoder position, markers counted.
@@ -71,16 +99,9 @@ impl Row {
         self.metrics.iter().find(|(m, _)| *m == metric).map_or(none, |(_, interval)| *interval)
     }
 
-    /// What the row is called: corpus, kind, and what sets it apart.
+    /// [`Group::label`].
     pub fn label(&self) -> String {
-        let Group { corpus, kind, window, .. } = &self.group;
-        let kind =
-            kind.map_or_else(String::new, |kind| format!(", {}", kind.name().replace('_', " ")));
-        let window = match window {
-            Window::Within => "",
-            Window::Beyond => ", longer than the window",
-        };
-        format!("{corpus}{kind}{window}")
+        self.group.label()
     }
 }
 
@@ -103,13 +124,7 @@ pub fn groups(records: &[Record]) -> Vec<(Group, Vec<&Record>)> {
     let mut groups: Vec<(Group, Vec<&Record>)> = Vec::new();
     let mut place = std::collections::HashMap::new();
     for record in records {
-        let group = Group {
-            corpus: record.corpus.clone(),
-            kind: record.kind,
-            compressor: record.compressor.clone(),
-            ratio: record.ratio,
-            window: if record.beyond_window() { Window::Beyond } else { Window::Within },
-        };
+        let group = Group::of(record);
         let place = *place.entry(group.clone()).or_insert_with(|| {
             groups.push((group, Vec::new()));
             groups.len() - 1
@@ -119,7 +134,7 @@ pub fn groups(records: &[Record]) -> Vec<(Group, Vec<&Record>)> {
     groups
 }
 
-fn row(group: Group, records: &[&Record]) -> Row {
+pub(crate) fn row(group: Group, records: &[&Record]) -> Row {
     let sum = |count: fn(&Record) -> usize| records.iter().map(|r| count(r)).sum::<usize>();
     let (tokens, n) = (sum(|r| r.tokens), records.len());
     let columns = |record: &&Record| -> Vec<f64> {
@@ -132,11 +147,13 @@ fn row(group: Group, records: &[&Record]) -> Row {
         let gap = quarter(BUCKETS - BUCKETS / 4..BUCKETS) - quarter(0..BUCKETS / 4);
         metrics.into_iter().chain(rates).chain([gap]).collect()
     };
-    let intervals = bootstrap(&records.iter().map(columns).collect::<Vec<_>>());
+    let documents: Vec<&str> = records.iter().map(|record| record.document.as_str()).collect();
+    let intervals = bootstrap(&documents, &records.iter().map(columns).collect::<Vec<_>>());
     let (metrics, rest) = intervals.split_at(Metric::ALL.len());
     Row {
         group,
         n,
+        documents: documents.iter().collect::<HashSet<_>>().len(),
         mean_tokens: tokens as f64 / n as f64,
         token_ratio: quotient(tokens, sum(|r| r.positions)),
         nominal_ratio: quotient(tokens, sum(|r| r.latents)),
@@ -151,60 +168,19 @@ fn quotient(over: usize, under: usize) -> f64 {
     if under == 0 { 0.0 } else { over as f64 / under as f64 }
 }
 
-/// The mean difference of a metric between two ways with the same texts, the second less the first;
-/// `None` where they aren't the same texts.
-pub fn paired_difference(
-    first: &[&Record],
-    second: &[&Record],
-    metric: Metric,
-) -> Option<Interval> {
-    let same = first.len() == second.len() && first.iter().zip(second).all(|(a, b)| a.id == b.id);
-    if !same || first.is_empty() {
-        return None;
-    }
-    let differences =
-        first.iter().zip(second).map(|(a, b)| b.scores.get(metric) - a.scores.get(metric));
-    let rows: Vec<Vec<f64>> = differences.map(|difference| vec![difference]).collect();
-    bootstrap(&rows).first().copied()
-}
-
-/// The difference of a metric's means between two sets of other texts, the second less the first, each
-/// set drawn again by itself.
-pub fn difference(first: &[&Record], second: &[&Record], metric: Metric) -> Interval {
-    let scores = |records: &[&Record]| -> Vec<f64> {
-        records.iter().map(|record| record.scores.get(metric)).collect()
-    };
-    bootstrap_difference(&scores(first), &scores(second))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Scores;
-
-    fn record(ratio: u32, segments: usize, score: f64) -> Record {
-        Record {
-            corpus: "c".into(),
-            kind: None,
-            id: format!("{score}"),
-            compressor: "c3".into(),
-            ratio: Ratio(Some(ratio)),
-            tokens: 40,
-            segments,
-            latents: 8,
-            positions: 10,
-            cut_off: 1,
-            scores: Scores::of(|_| score),
-            wrong: [vec![0; BUCKETS - 1], vec![2]].concat(),
-            whole_tokens: 40,
-            reference: None,
-            output: None,
-        }
-    }
+    use crate::fixture::Texts;
 
     #[test]
     fn texts_beyond_the_window_are_apart() {
-        let records = [record(4, 1, 0.5), record(4, 3, 0.1), record(4, 1, 0.7), record(8, 1, 0.2)];
+        let four = Texts::new("c", 4);
+        let mut records =
+            [four.scored(&[0.5, 0.1, 0.7]), Texts::new("c", 8).scored(&[0.2])].concat();
+        records[1].beyond_window = true;
+        // Of a shorter bank's segments, but not longer than the window.
+        records[2].segments = 3;
         let rows = Summary::of(&records).rows;
         let seen: Vec<(Window, Ratio, usize)> =
             rows.iter().map(|row| (row.group.window, row.group.ratio, row.n)).collect();
@@ -213,6 +189,7 @@ mod tests {
             seen,
             [(Window::Within, four, 2), (Window::Beyond, four, 1), (Window::Within, eight, 1)]
         );
+        assert_eq!(rows[1].label(), "c, longer than the window");
         let first = &rows[0];
         assert_eq!((first.token_ratio, first.nominal_ratio, first.cut_off), (4.0, 5.0, 2));
         let exact = first.metric(Metric::Exact);
@@ -223,12 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_of_the_same_texts() {
-        let (a, b) =
-            ([record(4, 1, 0.5), record(4, 1, 0.7)], [record(8, 1, 0.5), record(8, 1, 0.7)]);
-        let (a, b): (Vec<&Record>, Vec<&Record>) = (a.iter().collect(), b.iter().collect());
-        let none = paired_difference(&a, &b, Metric::Exact).unwrap();
-        assert_eq!(none, Interval { mean: 0.0, low: 0.0, high: 0.0 });
-        assert_eq!(paired_difference(&a, &b[..1], Metric::Exact), None);
+    fn a_row_counts_texts_and_their_documents() {
+        let mut records = Texts::new("c", 4).scored(&[0.5, 0.7, 0.9]);
+        records[1].document = records[0].document.clone();
+        let row = &Summary::of(&records).rows[0];
+        assert_eq!((row.n, row.documents), (3, 2));
+        let similarity = row.metric(Metric::CharSimilarity);
+        assert!((similarity.mean - 0.7).abs() < 1e-12);
+        // The first two are drawn together or not at all.
+        assert!((similarity.low - 0.6).abs() < 1e-12 && similarity.high == 0.9, "{similarity:?}");
     }
 }

@@ -137,9 +137,9 @@ fn bad_input_is_named() {
     said(&["eval", "sweep", "a.txt", "--passages", "9..1"], "expected A..B tokens");
     said(&["eval", "cost", "--tokens", "257"], "expected 1 to 256 tokens");
     dir.write("old.jsonl", "{\"c3_eval\":0,\"experiment\":\"sweep\"}\n");
-    said(&["eval", "report", "old.jsonl"], "is not a result file of version 1: it says version 0");
+    said(&["eval", "report", "old.jsonl"], "is not a result file of version 2: it says version 0");
     said(&["eval", "sweep", "a.txt", "-o", "old.jsonl"], "it says version 0");
-    said(&["eval", "table", "a.txt"], "is not a result file of version 1");
+    said(&["eval", "table", "a.txt"], "is not a result file of version 2");
     dir.write("doc.md", "nothing\n");
     dir.run(&["eval", "sweep", "a.txt", "-r", "8", "-o", "r.jsonl"]).expect(0);
     said(

@@ -6,6 +6,8 @@ mod compress;
 mod damage;
 mod decompress;
 mod eval;
+mod eval_resume;
+mod eval_tables;
 mod exact;
 mod files;
 mod hub_server;

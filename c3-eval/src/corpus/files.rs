@@ -31,7 +31,7 @@ fn read_file(path: &Path, id: String) -> Result<Vec<Sample>> {
     }
     match prepared::index_of(path) {
         Some(index) => prepared::read(path, &index),
-        None => Ok(vec![Sample { id, text: read_text(path)? }]),
+        None => Ok(vec![Sample::document(id, read_text(path)?)]),
     }
 }
 

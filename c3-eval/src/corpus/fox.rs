@@ -64,5 +64,6 @@ fn sample(path: &Path, (number, annotation): (usize, &Value)) -> Result<Sample> 
     let text = text.ok_or_else(|| {
         malformed(path, place, "the page's text as the second of `conversations`", found())
     })?;
-    Ok(Sample { id: image.map_or_else(|| number.to_string(), str::to_owned), text: text.into() })
+    let id = image.map_or_else(|| number.to_string(), str::to_owned);
+    Ok(Sample::document(id, text.into()))
 }

@@ -28,5 +28,5 @@ fn sample(path: &Path, number: usize, line: &str) -> Result<Sample> {
         serde_json::Value::Null => number.to_string(),
         other => other.to_string(),
     };
-    Ok(Sample { id, text: text.to_owned() })
+    Ok(Sample::document(id, text.to_owned()))
 }

@@ -7,6 +7,7 @@ mod passages;
 mod prepared;
 mod unguessable;
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use c3_core::SourceHasher;
@@ -22,8 +23,10 @@ pub use unguessable::Kind;
 /// One text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// What it is called in its corpus.
+    /// What it is called in its corpus: no two are called the same.
     pub id: String,
+    /// The document that it is from. Texts of one document are not independent.
+    pub document: String,
     /// The text.
     pub text: String,
 }
@@ -37,6 +40,8 @@ pub struct Corpus {
     pub kind: Option<Kind>,
     /// Whether its sources are in no training data, not only its texts.
     pub out_of_domain: bool,
+    /// Texts that [`kind`](Self::kind) would have left as they are: they are not among the samples.
+    pub left_out: usize,
     /// The texts.
     pub samples: Vec<Sample>,
 }
@@ -44,7 +49,8 @@ pub struct Corpus {
 impl Corpus {
     /// Texts from a file or folder.
     ///
-    /// - `NAME.jsonl`: lines of objects with a `text`, and perhaps an `id`.
+    /// - `NAME.jsonl`: lines of objects with a `text`, and perhaps an `id`; lines of one `id` are of one
+    ///   document.
     /// - `NAME.txt` with `NAME.idx.tsv` beside it: the documents of a prepared corpus.
     /// - Any other file is one text.
     /// - A folder: its `.txt`, `.md` and `.jsonl` files, and those of folders in it, in the order of
@@ -74,7 +80,20 @@ impl Corpus {
         if samples.is_empty() {
             return Err(Error::EmptyCorpus(path.display().to_string()));
         }
-        Ok(Self { name, kind: None, out_of_domain: false, samples })
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for sample in &mut samples {
+            let times = seen.entry(sample.document.clone()).or_default();
+            *times += 1;
+            if *times > 1 {
+                sample.id = numbered(&sample.document, *times);
+            }
+        }
+        Ok(Self { name, kind: None, out_of_domain: false, left_out: 0, samples })
+    }
+
+    /// How many documents the texts are from.
+    pub fn documents(&self) -> usize {
+        self.samples.iter().map(|sample| &sample.document).collect::<HashSet<_>>().len()
     }
 
     /// At most `count` of the texts, drawn with a fixed seed, in their order.
@@ -101,6 +120,18 @@ impl Corpus {
     pub fn bytes(&self) -> u64 {
         self.samples.iter().map(|sample| sample.text.len() as u64).sum()
     }
+}
+
+impl Sample {
+    /// A text that is a document.
+    fn document(id: String, text: String) -> Self {
+        Self { document: id.clone(), id, text }
+    }
+}
+
+/// What the text of that number in its document is called.
+fn numbered(id: &str, number: usize) -> String {
+    format!("{id} ({number})")
 }
 
 /// A file as text.

@@ -6,7 +6,7 @@ use c3_nn::Tokenizer;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Corpus, Sample};
+use super::{Corpus, Sample, numbered};
 use crate::{Error, Result};
 
 /// The lengths that passages may have, in tokens.
@@ -25,8 +25,8 @@ impl std::fmt::Display for PassageTokens {
 }
 
 impl Corpus {
-    /// `each` passages of every text: at places and of lengths that a fixed seed draws; they may
-    /// overlap. Texts that are too short for any are left out. A passage's own tokens may be fewer
+    /// `each` passages of every text: at places and of lengths that a fixed seed draws. They may
+    /// overlap, and are of one document: no interval takes them for independent. Texts that are too short for any are left out. A passage's own tokens may be fewer
     /// than its length says, never more than the most.
     ///
     /// # Errors
@@ -48,9 +48,9 @@ impl Corpus {
             if let Some(text) = passage(tokenizer, &sample.text, length, place, tokens.least)? {
                 let id = match number {
                     0 => sample.id.clone(),
-                    _ => format!("{} ({})", sample.id, number + 1),
+                    _ => numbered(&sample.id, number + 1),
                 };
-                samples.push(Sample { id, text });
+                samples.push(Sample { id, document: sample.document.clone(), text });
             }
         }
         if samples.is_empty() {

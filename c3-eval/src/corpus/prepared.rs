@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path, index: &Path) -> Result<Vec<Sample>> {
             let [offset, bytes, _, source, _, id] = cells[..] else { return None };
             let (start, bytes) = (offset.parse::<usize>().ok()?, bytes.parse::<usize>().ok()?);
             let document = text.get(start..start.checked_add(bytes)?)?;
-            Some(Sample { id: format!("{source}/{id}"), text: document.to_owned() })
+            Some(Sample::document(format!("{source}/{id}"), document.to_owned()))
         };
         range().ok_or_else(|| {
             let expected = "a document's six columns, its bytes within the text";

@@ -71,7 +71,7 @@ impl Kind {
             Self::SentenceShuffle => {
                 let mut sentences: Vec<&str> =
                     text.unicode_sentences().map(str::trim).filter(|s| !s.is_empty()).collect();
-                sentences.shuffle(rng);
+                reorder(&mut sentences, rng);
                 sentences.join(" ")
             }
             Self::RandomLetters => text.chars().map(|c| other_letter(c, rng)).collect(),
@@ -100,7 +100,8 @@ impl std::fmt::Display for Kind {
 
 impl Corpus {
     /// Every text made unguessable, at most as many tokens as it had. The result depends on the text
-    /// and its place in the corpus alone.
+    /// and its place in the corpus alone. A text that would stay as it is, such as a single sentence whose
+    /// sentences are shuffled, is left out and counted; perhaps none is left.
     ///
     /// # Errors
     /// Where the tokenizer fails.
@@ -110,12 +111,15 @@ impl Corpus {
             rng.set_stream(number as u64);
             let made = kind.apply(&sample.text, &mut rng);
             let tokens = tokenizer.encode(&sample.text)?.len();
+            let same = made.split_whitespace().eq(sample.text.split_whitespace());
             let text = at_most(tokenizer, &made, tokens)?.trim_end().to_owned();
-            Ok(Sample { id: sample.id.clone(), text })
+            let made = Sample { text, ..sample.clone() };
+            Ok((!same && !made.text.is_empty()).then_some(made))
         };
         let samples = self.samples.iter().enumerate().map(make).collect::<Result<Vec<_>>>()?;
-        let samples: Vec<Sample> = samples.into_iter().filter(|s| !s.text.is_empty()).collect();
-        Ok(Self { kind: Some(kind), samples, ..self.clone() })
+        let samples: Vec<Sample> = samples.into_iter().flatten().collect();
+        let left_out = self.samples.len() - samples.len();
+        Ok(Self { kind: Some(kind), left_out, samples, ..self.clone() })
     }
 }
 
@@ -123,12 +127,21 @@ impl Corpus {
 fn shuffle_words(text: &str, rng: &mut ChaCha8Rng) -> String {
     let mut words: Vec<&str> = text.split_whitespace().collect();
     if words.len() * 20 >= text.chars().count() {
-        words.shuffle(rng);
+        reorder(&mut words, rng);
         return words.join(" ");
     }
     let mut chars: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    chars.shuffle(rng);
+    reorder(&mut chars, rng);
     chars.into_iter().collect()
+}
+
+/// Another order, where there is one: of two parts, every other shuffle leaves both where they are.
+fn reorder<T: PartialEq + Copy>(parts: &mut [T], rng: &mut ChaCha8Rng) {
+    let before = parts.to_vec();
+    parts.shuffle(rng);
+    if *parts == *before && parts.len() > 1 {
+        parts.rotate_left(1);
+    }
 }
 
 /// Another letter of the same sort: Latin in either case, a digit, or a common Chinese character.
@@ -211,6 +224,18 @@ mod tests {
         let shuffled = made(Kind::WordShuffle, chinese);
         assert_ne!(shuffled, chinese);
         assert_eq!(shuffled.chars().count(), chinese.chars().count());
+    }
+
+    /// Of two parts every other shuffle would leave both where they are.
+    #[test]
+    fn what_has_another_order_gets_one() {
+        for seed in 0..20 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let made = Kind::SentenceShuffle.apply("One came. Two went.", &mut rng);
+            assert_eq!(made, "Two went. One came.");
+            assert_eq!(Kind::WordShuffle.apply("one two", &mut rng), "two one");
+            assert_eq!(Kind::SentenceShuffle.apply("Only one came.", &mut rng), "Only one came.");
+        }
     }
 
     #[test]

@@ -49,13 +49,21 @@ impl<'r> Section<'r> {
         })
     }
 
-    fn render(&self) -> Result<String> {
+    /// As HTML, with the model's name where the page has several.
+    fn render(&self, names_model: bool) -> Result<String> {
         let part = |part: &Part| match part {
             Part::Html(html) => Ok(html.clone()),
             Part::Figure(of) => figure(of, self.header),
         };
         let parts = self.parts.iter().map(part).collect::<Result<String>>()?;
-        Ok(format!("<section><h2>{}</h2>\n{parts}</section>\n", escape(self.title)))
+        let model = match names_model {
+            true => format!(
+                "<p class=\"quiet\">Model: {}</p>\n",
+                escape(&self.header.model.to_string())
+            ),
+            false => String::new(),
+        };
+        Ok(format!("<section><h2>{}</h2>\n{model}{parts}</section>\n", escape(self.title)))
     }
 }
 
@@ -112,9 +120,10 @@ fn figure(figure: &Figure, header: &Header) -> Result<String> {
 /// The whole page.
 pub(super) fn page(first: &Header, sections: &[Section<'_>]) -> Result<String> {
     let headers: Vec<&Header> = sections.iter().map(|section| section.header).collect();
+    let several = headers.iter().any(|header| header.model != first.model);
     let mut body = about(first, &headers);
     for section in sections {
-        body.push_str(&section.render()?);
+        body.push_str(&section.render(several)?);
     }
     let title = format!("c3 eval: {}", escape(&first.model.name));
     Ok(format!(
@@ -133,7 +142,9 @@ fn about(first: &Header, headers: &[&Header]) -> String {
         rows: Vec::new(),
     };
     let mut texts = Table {
-        header: ["texts", "made", "n", "bytes", "sha-256"].map(str::to_owned).to_vec(),
+        header: ["texts", "made", "n", "documents", "left out", "bytes", "sha-256"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: Vec::new(),
     };
     let mut machines = Vec::new();
@@ -155,16 +166,15 @@ fn about(first: &Header, headers: &[&Header]) -> String {
         for corpus in &header.corpora {
             let domain = if corpus.out_of_domain { "out of domain" } else { "" };
             let made = corpus.kind.map_or(domain.into(), |kind| kind.name().replace('_', " "));
-            let (n, bytes) = (corpus.texts.to_string(), corpus.bytes.to_string());
-            let hash = format!("{:.16}…", corpus.sha256);
-            add(&mut texts.rows, vec![corpus.name.clone(), made, n, bytes, hash]);
+            let counts = [corpus.texts, corpus.documents, corpus.left_out].map(|n| n.to_string());
+            let mut row = vec![corpus.name.clone(), made];
+            row.extend(counts);
+            row.extend([corpus.bytes.to_string(), format!("{:.16}…", corpus.sha256)]);
+            add(&mut texts.rows, row);
         }
-        let machine = &header.machine;
-        let features = machine.cpu_features.join(" ");
-        let line = format!(
-            "{}, {} cores; {}; {}",
-            machine.system, machine.cores, features, header.program
-        );
+        let features = header.machine.cpu_features.join(" ");
+        let Header { machine, device, program, .. } = header;
+        let line = format!("{machine}, on {device}; {features}; {program}");
         if !machines.contains(&line) {
             machines.push(line);
         }
@@ -172,7 +182,7 @@ fn about(first: &Header, headers: &[&Header]) -> String {
     format!(
         "<h1>What comes back of a text</h1>\n<p>{} compresses texts to latent tokens and gives them back, \
          free-running, by greedy decoding. Every number is a mean over texts; intervals are 95% \
-         bootstrap intervals, 2,000 resamples with a fixed seed. Ratios of papers count latent tokens \
+         bootstrap intervals, 2,000 resamples of the documents with a fixed seed. Ratios of papers count latent tokens \
          (tokens/latent); the decoder also spends two markers a segment (tokens/position).</p>\n{}\
          <details><summary>Texts, by hash</summary>{}</details>\n<p class=\"quiet\">{}</p>\n",
         escape(&first.model.name),

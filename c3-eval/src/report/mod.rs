@@ -47,9 +47,8 @@ impl ResultFile {
         }
     }
 
-    /// The experiment's name, without what sets two runs of it apart.
     fn experiment(&self) -> &str {
-        self.header().experiment.split(' ').next().unwrap_or_default()
+        &self.header().experiment
     }
 }
 
@@ -68,9 +67,9 @@ impl ReportBuilder {
     /// Where it can't be read or is no result file of this version.
     pub fn add(&mut self, path: &Path) -> Result<bool> {
         let header = read_header(path)?;
-        if header.experiment.starts_with("cost") {
+        if header.cost.is_some() {
             let results = read_results::<CostRecord>(path)?;
-            let complete = results.records.len() == header.ratios.len();
+            let complete = results.is_complete();
             self.files.push(ResultFile::Cost(results));
             return Ok(complete);
         }

@@ -80,7 +80,7 @@ fn unguessable<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row]) -
             section.figure(figures::similarity(&name, caption, &of, label));
         }
     }
-    section.table(&tables::gap(section.header, records));
+    section.table(&tables::gap(&section.header.corpora, records));
     section
 }
 
@@ -93,7 +93,7 @@ fn out_of_domain<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row])
     };
     let caption = "Held-out texts and texts out of domain";
     section.figure(figures::similarity("domain", caption, &drawn(rows), label));
-    section.table(&tables::gap(header, records));
+    section.table(&tables::gap(&header.corpora, records));
     section
 }
 

@@ -5,10 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Corpus, Kind};
+use crate::cost::Load;
 use crate::{Error, ModelIdentity, Ratio, Result};
 
 /// The version of result files that this program writes, and the only one that it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A result file's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,10 +20,12 @@ pub struct Header {
     pub experiment: String,
     /// The command that made the file.
     pub command: String,
-    /// The program's version.
+    /// The program's version, and the commit that it was built from where that is known.
     pub program: String,
     /// Where it ran.
     pub machine: Machine,
+    /// What computed: `cpu`, or a device.
+    pub device: String,
     /// The model.
     pub model: ModelIdentity,
     /// The corpora, in the order of the records.
@@ -35,6 +38,20 @@ pub struct Header {
     pub chunk: usize,
     /// Restored texts that are kept, of each corpus, compressor and ratio.
     pub kept_texts: usize,
+    /// What is timed, where the experiment is cost: then there are no texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostPlan>,
+}
+
+/// What is timed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostPlan {
+    /// In the order of the records.
+    pub loads: Vec<Load>,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Measurements of each.
+    pub repetitions: usize,
 }
 
 /// Where an evaluation ran.
@@ -42,8 +59,14 @@ pub struct Header {
 pub struct Machine {
     /// Operating system and architecture.
     pub system: String,
+    /// The processor's name, where the system says.
+    #[serde(default)]
+    pub cpu: Option<String>,
     /// Threads that can run at once.
     pub cores: usize,
+    /// Memory that there is, where the system says.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
     /// Vector and matrix instructions that matter here.
     pub cpu_features: Vec<String>,
 }
@@ -59,10 +82,38 @@ pub struct CorpusIdentity {
     pub out_of_domain: bool,
     /// How many there are.
     pub texts: usize,
+    /// Documents that they are from.
+    pub documents: usize,
+    /// Texts that its kind would have left as they are: they aren't among them.
+    pub left_out: usize,
     /// Their length in bytes.
     pub bytes: u64,
     /// Their hash.
     pub sha256: String,
+}
+
+/// `Xeon, 2 cores, 7.8 GiB, linux x86_64`.
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(cpu) = &self.cpu {
+            write!(f, "{cpu}, ")?;
+        }
+        write!(f, "{} cores, ", self.cores)?;
+        if let Some(bytes) = self.memory_bytes {
+            write!(f, "{:.1} GiB, ", bytes as f64 / f64::from(1 << 30))?;
+        }
+        f.write_str(&self.system)
+    }
+}
+
+impl std::fmt::Display for CostPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let load =
+            |load: &Load| format!("{} tokens × {} at {}", load.tokens, load.batch, load.ratio);
+        let loads: Vec<String> = self.loads.iter().map(load).collect();
+        let Self { threads, repetitions, .. } = self;
+        write!(f, "{}; {threads} threads; {repetitions} times each", loads.join(", "))
+    }
 }
 
 impl CorpusIdentity {
@@ -73,6 +124,8 @@ impl CorpusIdentity {
             kind: corpus.kind,
             out_of_domain: corpus.out_of_domain,
             texts: corpus.samples.len(),
+            documents: corpus.documents(),
+            left_out: corpus.left_out,
             bytes: corpus.bytes(),
             sha256: corpus.sha256(),
         }
@@ -112,20 +165,20 @@ impl Header {
             };
             header.corpora.iter().map(name).collect::<Vec<_>>().join(", ")
         };
-        let model = |header: &Self| {
-            let ModelIdentity { name, fingerprint, weights, .. } = &header.model;
-            format!("{name} ({fingerprint:.12}…, {weights})")
-        };
         let ratios = |header: &Self| {
             header.ratios.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         };
         differs("experiment", self.experiment.clone(), other.experiment.clone())?;
         differs("program", self.program.clone(), other.program.clone())?;
-        differs("model", model(self), model(other))?;
+        differs("device", self.device.clone(), other.device.clone())?;
+        differs("model", self.model.to_string(), other.model.to_string())?;
         differs("corpora", corpora(self), corpora(other))?;
         differs("compressors", self.compressors.join(", "), other.compressors.join(", "))?;
         differs("ratios", ratios(self), ratios(other))?;
         differs("chunk", self.chunk.to_string(), other.chunk.to_string())?;
-        differs("number of kept texts", self.kept_texts.to_string(), other.kept_texts.to_string())
+        differs("number of kept texts", self.kept_texts.to_string(), other.kept_texts.to_string())?;
+        let cost =
+            |header: &Self| header.cost.as_ref().map_or_else(String::new, ToString::to_string);
+        differs("cost", cost(self), cost(other))
     }
 }

@@ -2,12 +2,14 @@
 
 mod cost_record;
 mod header;
+mod merged;
 mod read;
 mod record;
 mod write;
 
 pub use cost_record::CostRecord;
-pub use header::{CorpusIdentity, Header, Machine, VERSION};
+pub use header::{CorpusIdentity, CostPlan, Header, Machine, VERSION};
+pub use merged::{Merged, merge};
 pub use read::{Results, read_header, read_results};
 pub(crate) use record::bucket_errors;
 pub use record::{BUCKETS, Record, bucket_tokens};

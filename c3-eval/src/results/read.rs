@@ -20,11 +20,16 @@ pub struct Results<R = Record> {
     pub records: Vec<R>,
 }
 
-impl Results {
-    /// Whether every text's record is there.
+impl<R> Results<R> {
+    /// Whether every record that the header speaks of is there.
     pub fn is_complete(&self) -> bool {
-        let texts: usize = self.header.corpora.iter().map(|corpus| corpus.texts).sum();
-        self.records.len() == texts * self.header.compressors.len() * self.header.ratios.len()
+        let Header { corpora, compressors, ratios, cost, .. } = &self.header;
+        let texts: usize = corpora.iter().map(|corpus| corpus.texts).sum();
+        let expected = match cost {
+            Some(plan) => plan.loads.len(),
+            None => texts * compressors.len() * ratios.len(),
+        };
+        self.records.len() == expected
     }
 }
 

@@ -17,14 +17,19 @@ pub struct Record {
     pub kind: Option<Kind>,
     /// What it is called in its corpus.
     pub id: String,
+    /// The document that it is from: texts of one are not independent.
+    pub document: String,
     /// Which compressor.
     pub compressor: String,
     /// The ratio asked for.
     pub ratio: Ratio,
     /// Tokens of the text.
     pub tokens: usize,
-    /// Segments that it was cut into: above 1 it is longer than the model's window.
+    /// Segments that it was cut into.
     pub segments: usize,
+    /// Whether it is longer than the model's window. A text within it may still be in several
+    /// segments: a model with one bank reaches a low ratio by shorter ones.
+    pub beyond_window: bool,
     /// Latent tokens that C3 has for it.
     pub latents: usize,
     /// Decoder positions that were spent on it.
@@ -47,11 +52,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether the text was longer than the model's window.
-    pub fn beyond_window(&self) -> bool {
-        self.segments > 1
-    }
-
     /// Share of wrong tokens in each stretch; NaN where a short text has none there.
     pub fn error_rates(&self) -> Vec<f64> {
         let of = bucket_tokens(self.whole_tokens);

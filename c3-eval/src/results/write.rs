@@ -1,6 +1,6 @@
 //! Result files, written record by record, so that a run that is stopped can go on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -23,10 +23,12 @@ impl ResultWriter {
     /// that was being written when that was stopped is dropped. With `overwrite` it starts anew.
     ///
     /// # Errors
-    /// Where the file can't be read or written, or holds something else.
+    /// Where the file can't be read or written, holds something else, or is being written by another
+    /// process.
     pub fn open(path: &Path, header: &Header, overwrite: bool) -> Result<Self> {
         let (mut done, mut length) = (0, None);
-        if path.exists() && !overwrite {
+        let present = if path.exists() { Some(locked(path)?) } else { None };
+        if present.is_some() && !overwrite {
             let (found, whole) = read::parse::<IgnoredAny>(path)?;
             header.check_same(&found.header, path)?;
             (done, length) = (found.records.len(), Some(whole));
@@ -35,10 +37,12 @@ impl ResultWriter {
             writeln!(file, "{}", json(header)).map_err(Error::io("write", path))?;
             file.commit()?;
         }
-        let failed = || Error::io("write", path);
-        let file = OpenOptions::new().append(true).open(path).map_err(failed())?;
+        let file = match present.filter(|_| !overwrite) {
+            Some(file) => file,
+            None => locked(path)?,
+        };
         if let Some(length) = length {
-            file.set_len(length).map_err(failed())?;
+            file.set_len(length).map_err(Error::io("write", path))?;
         }
         Ok(Self { path: path.into(), file, done })
     }
@@ -55,6 +59,16 @@ impl ResultWriter {
     pub fn push(&mut self, records: &[impl Serialize]) -> Result<()> {
         let lines: String = records.iter().map(|record| json(record) + "\n").collect();
         self.file.write_all(lines.as_bytes()).map_err(Error::io("write", &self.path))
+    }
+}
+
+/// The file to append to, this process's alone until it is closed. Where the file system knows no locks
+/// there is none.
+fn locked(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(path.into())),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

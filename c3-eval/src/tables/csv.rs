@@ -12,6 +12,7 @@ pub fn csv(rows: &[Row]) -> String {
         "ratio",
         "window",
         "n",
+        "documents",
         "mean_tokens",
         "token_ratio",
         "nominal_ratio",
@@ -33,14 +34,15 @@ pub fn csv(rows: &[Row]) -> String {
             group.ratio.0.map_or_else(String::new, |ratio| ratio.to_string()),
             format!("{:?}", group.window).to_lowercase(),
             row.n.to_string(),
+            row.documents.to_string(),
             row.mean_tokens.to_string(),
             row.token_ratio.to_string(),
             row.nominal_ratio.to_string(),
             row.cut_off.to_string(),
         ];
-        let three = |i: &crate::Interval| [i.mean, i.low, i.high].map(|value| value.to_string());
+        let three = |i: &crate::Interval| [i.mean, i.low, i.high].map(number);
         cells.extend(row.metrics.iter().flat_map(|(_, interval)| three(interval)));
-        cells.extend(row.error_by_position.iter().map(|interval| interval.mean.to_string()));
+        cells.extend(row.error_by_position.iter().map(|interval| number(interval.mean)));
         cells.extend(three(&row.error_at_end_less_beginning));
         lines.push(cells);
     }
@@ -70,6 +72,11 @@ pub fn cost_csv(records: &[CostRecord]) -> String {
         }
     }
     joined(&lines)
+}
+
+/// Nothing where there is no number.
+fn number(value: f64) -> String {
+    if value.is_nan() { String::new() } else { value.to_string() }
 }
 
 fn joined(lines: &[Vec<String>]) -> String {

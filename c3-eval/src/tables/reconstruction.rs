@@ -1,6 +1,6 @@
 //! What came back.
 
-use super::{Table, distinct, percent, signed, with_interval};
+use super::{Table, count, distinct, percent, signed, with_interval};
 use crate::{Interval, Metric, Ratio, Row};
 
 /// Rows of the same texts and compressor at several ratios.
@@ -29,19 +29,21 @@ fn lines(rows: &[Row]) -> (Vec<Line<'_>>, Vec<Ratio>) {
 
 fn by_ratio(rows: &[Row], cell: impl Fn(&Row) -> String) -> Table {
     let (lines, ratios) = lines(rows);
-    let mut table =
-        Table::new(["text".into()].into_iter().chain(ratios.iter().map(ToString::to_string)));
+    let named = ["text", "n"].map(str::to_owned);
+    let mut table = Table::new(named.into_iter().chain(ratios.iter().map(ToString::to_string)));
     for line in lines {
         let found = |ratio: &Ratio| line.of.iter().find(|(r, _)| r == ratio);
         let cells =
             ratios.iter().map(|ratio| found(ratio).map_or_else(String::new, |(_, row)| cell(row)));
-        let label = line.label.clone();
-        table.rows.push([label].into_iter().chain(cells).collect());
+        // The same at every ratio, unless the run was stopped.
+        let n = distinct(line.of.iter().map(|(_, row)| count(row.n, row.documents)));
+        table.rows.push([line.label.clone(), n.join("; ")].into_iter().chain(cells).collect());
     }
     table
 }
 
-/// Mean char similarity of each text at each ratio.
+/// Mean char similarity of each text at each ratio. Of how many texts and documents, the second column
+/// says in this and the next table.
 pub fn similarity(rows: &[Row]) -> Table {
     by_ratio(rows, |row| format!("{:.3}", row.metric(Metric::CharSimilarity).mean))
 }
@@ -81,7 +83,7 @@ pub fn metrics(rows: &[Row]) -> Table {
             row.label(),
             row.group.compressor.clone(),
             row.group.ratio.to_string(),
-            row.n.to_string(),
+            count(row.n, row.documents),
             format!("{:.2}", row.nominal_ratio),
             format!("{:.2}", row.token_ratio),
             with_interval(row.metric(Metric::CharSimilarity)),
@@ -129,7 +131,7 @@ pub fn position(rows: &[Row]) -> Table {
             row.label(),
             row.group.compressor.clone(),
             row.group.ratio.to_string(),
-            row.n.to_string(),
+            count(row.n, row.documents),
         ];
         cells.extend(
             row.error_by_position.chunks(row.error_by_position.len().div_ceil(4)).map(quarter),

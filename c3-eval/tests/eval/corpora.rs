@@ -161,8 +161,12 @@ fn unguessable_texts_are_as_long_as_plain_ones() {
             let made = plain.unguessable(kind, tokenizer).unwrap();
             assert_eq!(made.kind, Some(kind));
             assert_eq!(made, plain.unguessable(kind, tokenizer).unwrap());
-            assert_eq!(made.samples.len(), plain.samples.len());
-            for (made, plain) in made.samples.iter().zip(&plain.samples) {
+            assert_eq!(made.samples.len() + made.left_out, plain.samples.len());
+            assert!(2 * made.left_out < plain.samples.len(), "{kind}: {}", made.left_out);
+            for made in &made.samples {
+                let plain = plain.samples.iter().find(|plain| plain.id == made.id).unwrap();
+                assert_eq!(made.document, plain.document);
+                assert_ne!(made.text, plain.text);
                 let length = |text| tokenizer.encode(text).unwrap().len();
                 let (length, plain) = (length(&made.text), length(&plain.text));
                 assert!(length <= plain, "{kind}: {length} tokens of {plain}");
@@ -170,6 +174,41 @@ fn unguessable_texts_are_as_long_as_plain_ones() {
             }
         }
     }
+}
+
+#[test]
+fn a_text_that_would_stay_as_it_is_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = ["One came. Two went.", "Only one came, and none went.", "Three. Four. Five."]
+        .map(|text| serde_json::json!({ "text": text }).to_string());
+    let plain = Corpus::open(&write(dir.path(), "c.jsonl", lines.join("\n"))).unwrap();
+    let tokenizer = model().tokenizer();
+    let made = plain.unguessable(Kind::SentenceShuffle, tokenizer).unwrap();
+    let ids: Vec<&str> = made.samples.iter().map(|sample| sample.id.as_str()).collect();
+    assert_eq!((ids, made.left_out), (vec!["1", "3"], 1));
+    let single = Corpus { samples: plain.samples[1..2].to_vec(), ..plain.clone() };
+    let made = single.unguessable(Kind::SentenceShuffle, tokenizer).unwrap();
+    assert_eq!((made.samples.len(), made.left_out), (0, 1));
+    assert_eq!(plain.unguessable(Kind::WordShuffle, tokenizer).unwrap().left_out, 0);
+}
+
+#[test]
+fn texts_of_one_id_are_of_one_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |id: &str, text: &str| serde_json::json!({ "id": id, "text": text }).to_string();
+    let lines = [line("a", "one"), line("b", "two"), line("a", "three")].join("\n");
+    let corpus = Corpus::open(&write(dir.path(), "c.jsonl", lines)).unwrap();
+    let named: Vec<(&str, &str)> =
+        corpus.samples.iter().map(|s| (s.id.as_str(), s.document.as_str())).collect();
+    assert_eq!(named, [("a", "a"), ("b", "b"), ("a (2)", "a")]);
+    assert_eq!(corpus.documents(), 2);
+    // Passages are of their text's document.
+    let prose = samples("en-prose", 5);
+    let tokens = PassageTokens { least: 16, most: 24 };
+    let three = NonZeroUsize::new(3).unwrap();
+    let passages = prose.passages(model().tokenizer(), tokens, three).unwrap();
+    assert_eq!(passages.documents(), prose.documents());
+    assert!(passages.samples.len() > 2 * prose.documents());
 }
 
 #[test]

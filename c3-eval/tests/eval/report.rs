@@ -7,7 +7,7 @@ use c3_eval::compressor::NAMES;
 use c3_eval::corpus::{Corpus, Kind};
 use c3_eval::cost::{Load, Stage, measure};
 use c3_eval::report::ReportBuilder;
-use c3_eval::results::ResultWriter;
+use c3_eval::results::{CostPlan, ResultWriter};
 
 use crate::support::{evaluation, model, samples};
 
@@ -36,7 +36,8 @@ pub fn results(dir: &Path) -> Vec<PathBuf> {
     let path = dir.join("cost.jsonl");
     let load = Load { tokens: 32, batch: 1, ratio: Ratio(Some(8)) };
     let mut header = evaluation(vec![], &[8]).header();
-    header.experiment = "cost of 1 loads, 2 times".into();
+    header.experiment = "cost".into();
+    header.cost = Some(CostPlan { loads: vec![load], threads: 2, repetitions: 2 });
     let mut writer = ResultWriter::open(&path, &header, false).unwrap();
     writer.push(&[measure(model(), load, &Stage::ALL, 2, true, &|| true).unwrap()]).unwrap();
     paths.push(path);
@@ -92,7 +93,7 @@ fn a_report_of_nothing_is_refused() {
     std::fs::write(&path, "{\"c3_eval\": 9}\n").unwrap();
     let error = report.add(&path).unwrap_err().to_string();
     assert!(
-        error.contains("begun.jsonl is not a result file of version 1: it says version 9"),
+        error.contains("begun.jsonl is not a result file of version 2: it says version 9"),
         "{error}"
     );
     std::fs::write(&path, [0xff, 0xfe]).unwrap();

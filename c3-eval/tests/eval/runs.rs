@@ -59,6 +59,17 @@ fn another_run_or_version_is_refused() {
     assert!(refused(&other).contains("its corpora is en-prose (2 texts"), "{}", refused(&other));
     let other = evaluation(vec![samples("en-prose", 2)], &[16]);
     assert!(refused(&other).contains("its ratios is 8×, this run's is 16×"));
+    let mut other = evaluation(vec![samples("en-prose", 2)], &[8]);
+    other.program = "c3 0.0.0 (later)".into();
+    let said = refused(&other);
+    assert!(
+        said.contains("its program is c3 0.0.0 (tests), this run's is c3 0.0.0 (later)"),
+        "{said}"
+    );
+    let mut other = evaluation(vec![samples("en-prose", 2)], &[8]);
+    other.device = "cuda:0".into();
+    assert!(refused(&other).contains("its device is cpu, this run's is cuda:0"));
+    let other = evaluation(vec![samples("en-prose", 2)], &[16]);
     first.command = "typed otherwise".into();
     assert_eq!(run(&first, &path), bytes);
     // Unless it is asked for.
@@ -67,8 +78,8 @@ fn another_run_or_version_is_refused() {
 
     let text = String::from_utf8(bytes).unwrap();
     for (file, said) in [
-        (text.replacen("\"c3_eval\":1", "\"c3_eval\":2", 1), "version 1: it says version 2"),
-        (text.replacen("\"c3_eval\":1,", "", 1), "has no `c3_eval`"),
+        (text.replacen("\"c3_eval\":2", "\"c3_eval\":1", 1), "version 2: it says version 1"),
+        (text.replacen("\"c3_eval\":2,", "", 1), "has no `c3_eval`"),
         ("hello\n".into(), "no JSON object"),
         (String::new(), "no JSON object"),
     ] {
@@ -90,7 +101,11 @@ fn texts_longer_than_the_window_are_reported_apart() {
     let long: Vec<String> =
         samples("en-prose", 8).samples.into_iter().map(|sample| sample.text).collect();
     let mut corpus = samples("en-prose", 4);
-    corpus.samples.push(Sample { id: "long".into(), text: long.join("\n\n") });
+    corpus.samples.push(Sample {
+        id: "long".into(),
+        document: "long".into(),
+        text: long.join("\n\n"),
+    });
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.jsonl");
     run(&evaluation(vec![corpus], &[4]), &path);

@@ -32,7 +32,9 @@ pub fn evaluation(corpora: Vec<Corpus>, ratios: &[u32]) -> Evaluation<'static> {
     Evaluation {
         experiment: "sweep".into(),
         command: "c3 eval sweep".into(),
+        program: "c3 0.0.0 (tests)".into(),
         machine: Machine::default(),
+        device: "cpu".into(),
         model: model(),
         corpora,
         compressors: vec!["c3".into()],

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use c3_eval::cost::{Load, Stage, measure};
-use c3_eval::results::{CostRecord, Header, ResultWriter, Results, VERSION, read_results};
+use c3_eval::results::{
+    CostPlan, CostRecord, Header, ResultWriter, Results, VERSION, read_results,
+};
 use c3_eval::{Model, Ratio, tables};
 
-use super::{Context, Form, command, load, machine, shown};
+use super::{Context, Form, command, device, load, machine, program, shown};
 use crate::compute::Compute;
 use crate::progress::Progress;
 use crate::report::{Outcome, with_hint};
@@ -50,17 +52,22 @@ impl Cost {
         let path = self.output.clone().unwrap_or_else(|| unkept.path().join("results.jsonl"));
         let header = Header {
             c3_eval: VERSION,
-            // The lengths and repetitions decide what is in the file.
-            experiment: format!("cost of {} loads, {} times", loads.len(), self.repetitions),
+            experiment: "cost".into(),
             command: command(),
-            program: concat!("c3 ", env!("CARGO_PKG_VERSION")).into(),
+            program: program(),
             machine: machine(),
+            device: device(&self.compute),
             model: model.identity().clone(),
             corpora: Vec::new(),
             compressors: vec!["c3".into()],
-            ratios: loads.iter().map(|load| load.ratio).collect(),
+            ratios: if self.ratios.is_empty() { model.ratios() } else { self.ratios.clone() },
             chunk: 1,
             kept_texts: 0,
+            cost: Some(CostPlan {
+                loads: loads.clone(),
+                threads: rayon::current_num_threads(),
+                repetitions: self.repetitions,
+            }),
         };
         let mut writer =
             ResultWriter::open(&path, &header, self.force).map_err(|error| match error {

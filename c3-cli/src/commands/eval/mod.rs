@@ -12,6 +12,7 @@ pub use table::{Table, TableOf};
 
 use c3_eval::Model;
 use c3_eval::results::Machine;
+use candle_core::DeviceLocation;
 
 use super::Context;
 use crate::compute::Compute;
@@ -41,7 +42,7 @@ impl Job {
             Self::Run(run) => run.run(context),
             Self::Cost(cost) => cost.run(context),
             Self::Report(report) => report.run(context),
-            Self::Table(table) => table.run(),
+            Self::Table(table) => table.run(context),
         }
     }
 }
@@ -71,11 +72,39 @@ pub(super) fn load(compute: &Compute, context: &Context) -> anyhow::Result<Model
 
 /// This machine, as result files name it.
 pub(super) fn machine() -> Machine {
-    let machine::Machine { os, architecture, cores, cpu_features, .. } = machine::Machine::look();
+    let machine::Machine { os, architecture, cores, memory_bytes, cpu_features } =
+        machine::Machine::look();
     Machine {
         system: format!("{os} {architecture}"),
+        cpu: cpu(),
         cores,
+        memory_bytes,
         cpu_features: cpu_features.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// The processor's name, from the file that Linux has for it.
+fn cpu() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let (_, name) = info.lines().find(|line| line.starts_with("model name"))?.split_once(':')?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// What computes, as `--device` names it.
+pub(super) fn device(compute: &Compute) -> String {
+    match compute.options.device.location() {
+        DeviceLocation::Cpu => "cpu".into(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+    }
+}
+
+/// This program, with the commit that it was built from: another one may give other results.
+pub(super) fn program() -> String {
+    let name = concat!("c3 ", env!("CARGO_PKG_VERSION"));
+    match option_env!("C3_COMMIT") {
+        Some(commit) => format!("{name} ({commit})"),
+        None => name.into(),
     }
 }
 

@@ -9,7 +9,7 @@ use c3_eval::results::{Record, Results, read_results};
 use c3_eval::{Evaluation, Model, Ratio, Summary, Window, tables};
 use serde::Serialize;
 
-use super::{Context, Form, command, load, machine, shown};
+use super::{Context, Form, command, device, load, machine, program, shown};
 use crate::compute::Compute;
 use crate::progress::Progress;
 use crate::report::{Outcome, with_hint};
@@ -74,7 +74,7 @@ impl Run {
     fn evaluate(&self, context: &Context) -> anyhow::Result<Results> {
         let corpora = self.corpora()?;
         let model = load(&self.compute, context)?;
-        let corpora = self.prepare(corpora, &model)?;
+        let corpora = self.prepare(corpora, &model, context)?;
         let ratios = if self.ratios.is_empty() { model.ratios() } else { self.ratios.clone() };
         let threads = if model.is_small() { self.compute.thread_count() } else { 1 };
         let compressors = match &self.experiment {
@@ -84,7 +84,9 @@ impl Run {
         let evaluation = Evaluation {
             experiment: self.experiment.name().into(),
             command: command(),
+            program: program(),
             machine: machine(),
+            device: device(&self.compute),
             model: &model,
             corpora,
             compressors,
@@ -143,7 +145,12 @@ impl Run {
     }
 
     /// The texts that are evaluated: passages where they are asked for, then as many as are.
-    fn prepare(&self, corpora: Vec<Corpus>, model: &Model) -> anyhow::Result<Vec<Corpus>> {
+    fn prepare(
+        &self,
+        corpora: Vec<Corpus>,
+        model: &Model,
+        context: &Context,
+    ) -> anyhow::Result<Vec<Corpus>> {
         let mut prepared = Vec::new();
         for mut corpus in corpora {
             if let Some((tokens, each)) = self.passages {
@@ -157,8 +164,15 @@ impl Run {
                     .iter()
                     .map(|&kind| corpus.unguessable(kind, model.tokenizer()))
                     .collect::<Result<_, _>>()?;
+                for (kind, made) in kinds.iter().zip(&made).filter(|(_, made)| made.left_out > 0) {
+                    context.ui.say(format_args!(
+                        "{kind} leaves {} of {} as it is: left out",
+                        human::counted(made.left_out as u64, "text"),
+                        corpus.name
+                    ));
+                }
                 prepared.push(corpus);
-                prepared.extend(made);
+                prepared.extend(made.into_iter().filter(|made| !made.samples.is_empty()));
             } else {
                 prepared.push(corpus);
             }
@@ -190,7 +204,7 @@ impl Run {
                 let table = match self.experiment {
                     Experiment::Position => tables::position(&rows),
                     Experiment::Unguessable { .. } | Experiment::Ood { .. } => {
-                        tables::gap(&results.header, records)
+                        tables::gap(&results.header.corpora, records)
                     }
                     Experiment::Sweep | Experiment::Baselines { .. } | Experiment::Fox => {
                         tables::metrics(&rows)

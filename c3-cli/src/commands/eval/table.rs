@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use c3_core::AtomicFile;
-use c3_eval::results::{CostRecord, Header, Record, read_results};
+use c3_eval::results::{CostRecord, Header, Merged, Results, merge, read_header, read_results};
 use c3_eval::{Summary, tables};
 use clap::ValueEnum;
+use serde::de::DeserializeOwned;
 
+use super::Context;
 use crate::output;
 use crate::report::Outcome;
 
@@ -40,49 +42,69 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn run(self) -> anyhow::Result<Outcome> {
-        let table = match self.of {
-            TableOf::Cost => {
-                let records = self.records::<CostRecord>()?;
-                tables::cost(
-                    &records.into_iter().flat_map(|(_, records)| records).collect::<Vec<_>>(),
-                )
+    pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
+        let text = match self.of {
+            TableOf::Cost => self.cost(context)?,
+            of => {
+                let Merged { corpora, records, .. } = merge(self.files(context)?)?;
+                let rows = || Summary::of(&records).rows;
+                let table = match of {
+                    TableOf::Similarity => tables::similarity(&rows()),
+                    TableOf::Card => tables::card(&rows()),
+                    TableOf::Metrics => tables::metrics(&rows()),
+                    TableOf::Position => tables::position(&rows()),
+                    TableOf::Decline => tables::decline(&records),
+                    TableOf::Gap | TableOf::Cost => tables::gap(&corpora, &records),
+                };
+                table.to_markdown()
             }
-            of => self.of_texts(of)?,
         };
         match &self.into {
-            None => output::print(&table.to_markdown())?,
-            Some((path, mark)) => replace(path, mark, &table.to_markdown())?,
+            None => output::print(&text)?,
+            Some((path, mark)) => replace(path, mark, &text)?,
         }
         Ok(Outcome::Done)
     }
 
-    fn of_texts(&self, of: TableOf) -> anyhow::Result<tables::Table> {
-        let mut joined = tables::Table::default();
-        let mut all = Vec::new();
-        for (header, records) in self.records::<Record>()? {
-            if of == TableOf::Gap {
-                let mut table = tables::gap(&header, &records);
-                joined.header = table.header;
-                joined.rows.append(&mut table.rows);
-            }
-            all.extend(records);
-        }
-        let rows = || Summary::of(&all).rows;
-        Ok(match of {
-            TableOf::Gap | TableOf::Cost => joined,
-            TableOf::Decline => tables::decline(&all),
-            TableOf::Similarity => tables::similarity(&rows()),
-            TableOf::Card => tables::card(&rows()),
-            TableOf::Metrics => tables::metrics(&rows()),
-            TableOf::Position => tables::position(&rows()),
-        })
+    /// What one model cost on one machine, which stands under the table: rates of two say nothing side
+    /// by side.
+    fn cost(&self, context: &Context) -> anyhow::Result<String> {
+        let files = self.files::<CostRecord>(context)?;
+        let [(_, Results { header, records })] = &files[..] else {
+            bail!("a table of cost is of one result file");
+        };
+        let Header { model, machine, device, program, .. } = header;
+        let threads = header.cost.as_ref().map_or(0, |plan| plan.threads);
+        Ok(format!(
+            "{}\n{model} with {program} on {machine}, on {device}, {threads} threads.\n",
+            tables::cost(records).to_markdown()
+        ))
     }
 
-    fn records<R: serde::de::DeserializeOwned>(&self) -> anyhow::Result<Vec<(Header, Vec<R>)>> {
+    /// The files, each of an experiment that the table can be of.
+    fn files<R: DeserializeOwned>(
+        &self,
+        context: &Context,
+    ) -> anyhow::Result<Vec<(PathBuf, Results<R>)>> {
         let read = |path: &PathBuf| {
+            let header = read_header(path)?;
+            if header.cost.is_some() != (self.of == TableOf::Cost) {
+                let of = self.of.to_possible_value();
+                bail!(
+                    "{} holds results of `c3 eval {}`: there is no table {} of it",
+                    path.display(),
+                    header.experiment,
+                    of.as_ref().map_or("", |of| of.get_name()),
+                );
+            }
             let results = read_results::<R>(path)?;
-            Ok((results.header, results.records))
+            if !results.is_complete() {
+                context.ui.warn(format_args!(
+                    "{} is of a run that was stopped: the table is of what is there",
+                    path.display()
+                ));
+            }
+            Ok((path.clone(), results))
         };
         self.results.iter().map(read).collect()
     }
