@@ -30,6 +30,9 @@ pub struct Provenance {
 /// Names the decoder that verified the segments, among what else a file's metadata holds.
 const VERIFIED_BY: &str = "c3.verified_by";
 
+/// Says how that decoder kept its weights.
+const VERIFIED_WITH: &str = "c3.verified_with";
+
 impl Provenance {
     /// The fingerprint of the decoder that said how the segments will come back; `None` where none
     /// did, or it is not known.
@@ -40,6 +43,17 @@ impl Provenance {
     /// Notes which decoder said how the segments will come back.
     pub fn set_verified_by(&mut self, decoder: Fingerprint) {
         self.extra.insert(VERIFIED_BY.to_owned(), decoder.to_string());
+    }
+
+    /// How that decoder kept its weights, in its own words: kept otherwise, the same weights are
+    /// another decoder.
+    pub fn verified_with(&self) -> Option<&str> {
+        self.extra.get(VERIFIED_WITH).map(String::as_str)
+    }
+
+    /// Notes how the decoder that verified keeps its weights.
+    pub fn set_verified_with(&mut self, kept: &str) {
+        self.extra.insert(VERIFIED_WITH.to_owned(), kept.to_owned());
     }
 }
 

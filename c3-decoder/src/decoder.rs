@@ -7,7 +7,9 @@ use c3_core::{
     DecodeEvent, DecodeRequest, Decoded, DecodedSegment, Decoder, Fidelity, Fingerprint,
     FingerprintBuilder, Provenance, Segment, SegmentSource, StopReason,
 };
-use c3_nn::{C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, Qwen2, Tokenizer, padded};
+use c3_nn::{
+    Activations, C3Config, Checkpoint, LoadOptions, Matrix, PromptIds, Qwen2, Tokenizer, padded,
+};
 use candle_core::Tensor;
 
 use crate::generate::Generation;
@@ -27,6 +29,7 @@ pub struct C3Decoder {
     name: String,
     fingerprint: Option<Fingerprint>,
     identity: Option<Fingerprint>, // of its own weights, where somebody asked for it
+    kept: String,                  // how it keeps them
 }
 
 /// Prompts of several segments, padded on the left to one length.
@@ -46,6 +49,12 @@ impl C3Decoder {
     pub fn load(checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
         let config = checkpoint.config();
         let weights = checkpoint.decoder();
+        let device = if options.device.is_cpu() { "cpu" } else { "gpu" };
+        let activations = match options.activations {
+            Activations::F32 => "f32",
+            Activations::Bf16 => "bf16",
+        };
+        let kept = format!("dtype {}, activations {activations}, on {device}", options.dtype);
         let options = &weights.settle(options)?;
         let (wide, latent) = (config.decoder.hidden_size, config.encoder.hidden_size);
         let projector = (
@@ -67,6 +76,7 @@ impl C3Decoder {
             name: checkpoint.name().to_owned(),
             fingerprint: known.then(|| print.finish()),
             identity: None,
+            kept,
         })
     }
 
@@ -83,6 +93,11 @@ impl C3Decoder {
     /// The fingerprint of the decoder's own weights, where it was [asked for](Self::identify).
     pub fn identity(&self) -> Option<Fingerprint> {
         self.identity
+    }
+
+    /// How the weights are kept, for people: otherwise kept, other tokens may be likeliest.
+    pub fn kept(&self) -> &str {
+        &self.kept
     }
 
     /// The checkpoint's shape.
@@ -193,23 +208,40 @@ impl C3Decoder {
         self.check_for(provenance, &DecodeRequest::default())
     }
 
-    /// Refuses a segment that another decoder promised.
-    fn check_verifier(
+    /// The decoder that verified what `provenance` speaks of, where that is known to be another one
+    /// than this, which [knows itself](Self::identify).
+    pub fn other_verifier(&self, provenance: &Provenance) -> Option<Fingerprint> {
+        provenance.verified_by().filter(|&found| self.identity.is_some_and(|own| own != found))
+    }
+
+    /// Refuses what another decoder promised of segment number `number`.
+    ///
+    /// # Errors
+    /// [`Error::OtherDecoder`].
+    pub fn check_promise(
         &self,
         provenance: &Provenance,
         number: usize,
-        segment: &Segment,
-        request: &DecodeRequest,
+        fidelity: &Fidelity,
     ) -> Result<()> {
-        let others = self.identity.zip(provenance.verified_by());
-        match (others, &segment.fidelity) {
-            (Some((expected, found)), Fidelity::Exact { .. })
-                if expected != found && !request.any_fingerprint =>
-            {
+        match (self.identity.zip(self.other_verifier(provenance)), fidelity) {
+            (Some((expected, found)), Fidelity::Exact { .. }) => {
                 Err(Error::OtherDecoder { segment: number, found, expected })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether `request` asks for what was foretold and promised: the text itself, decoded greedily
+    /// and unhindered.
+    pub fn keeps_promises(&self, request: &DecodeRequest) -> bool {
+        self.reproduces(request) && applies_to(request)
+    }
+
+    /// Whether it asks for the text itself.
+    fn reproduces(&self, request: &DecodeRequest) -> bool {
+        let question = request.question.as_deref();
+        question.is_none_or(|question| question == self.config.prompt.question)
     }
 
     fn check_for(&self, provenance: &Provenance, request: &DecodeRequest) -> Result<()> {
@@ -256,9 +288,8 @@ impl Decoder for C3Decoder {
                 return Err(Error::Setting { name, expected: "at least 1", found: "0".into() });
             }
         }
-        let question = request.question.as_deref();
-        let reproduces = question.is_none_or(|question| question == self.config.prompt.question);
-        let prompt = self.config.prompt.ids(&self.tokenizer, question)?;
+        let (reproduces, promised) = (self.reproduces(request), self.keeps_promises(request));
+        let prompt = self.config.prompt.ids(&self.tokenizer, request.question.as_deref())?;
         let prompt_length = prompt.before.len() + prompt.after.len();
         let mut ordered = Ordered::new(sink);
         let mut next = range.start;
@@ -267,8 +298,8 @@ impl Decoder for C3Decoder {
             let mut rows = request.batch.unwrap_or(Self::MOST_ROWS);
             while next < range.end && segments.len() + kept < rows {
                 let segment = context.segment(next)?;
-                if reproduces && applies_to(request) {
-                    self.check_verifier(context.provenance(), next, &segment, request)?;
+                if promised && !request.any_fingerprint {
+                    self.check_promise(context.provenance(), next, &segment.fidelity)?;
                 }
                 ordered.expect(next);
                 if segment.fidelity == Fidelity::Verbatim {
@@ -290,7 +321,13 @@ impl Decoder for C3Decoder {
             }
             Generation::new(self, &prompt, request, reproduces, segments, &mut ordered)?.run()?;
         }
-        Ok(ordered.finish())
+        let (decoded, told) = ordered.finish();
+        // Every segment hashes to what its source did: so must all of them together.
+        let whole = reproduces && range == (0..count) && decoded.exact == decoded.segments;
+        if whole && told != context.source() {
+            return Err(Error::OtherSource);
+        }
+        Ok(decoded)
     }
 }
 

@@ -58,6 +58,9 @@ pub enum Error {
         /// One past its last byte.
         end: u64,
     },
+    /// All segments came back, but together they are not the source.
+    #[error("the text differs from its source, though each segment's hash is right")]
+    OtherSource,
     /// A question about a segment that is kept as text.
     #[error("segment {segment} is kept as text: it has no latents to ask")]
     NothingToAsk {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use c3_core::{DecodeEvent, Decoded, DecodedSegment, StopReason};
+use c3_core::{DecodeEvent, Decoded, DecodedSegment, SourceDigest, SourceHasher, StopReason};
 
 use crate::{Error, Result};
 
@@ -12,6 +12,7 @@ type Sink<'a> = &'a mut dyn FnMut(DecodeEvent<'_>) -> ControlFlow<()>;
 /// Holds back what belongs to later segments until the earlier ones are done.
 pub(crate) struct Ordered<'a> {
     sink: Sink<'a>,
+    told: SourceHasher,
     waiting: VecDeque<Waiting>,
     total: Decoded,
 }
@@ -25,7 +26,8 @@ struct Waiting {
 
 impl<'a> Ordered<'a> {
     pub fn new(sink: Sink<'a>) -> Self {
-        Self { sink, waiting: VecDeque::new(), total: Decoded::default() }
+        let (told, waiting) = (SourceHasher::new(), VecDeque::new());
+        Self { sink, told, waiting, total: Decoded::default() }
     }
 
     /// Announces a segment, in the order of the source.
@@ -36,7 +38,7 @@ impl<'a> Ordered<'a> {
     /// The next characters of a segment, or all of its bytes.
     pub fn bytes(&mut self, segment: usize, bytes: &[u8]) -> Result<()> {
         match self.waiting.iter_mut().position(|w| w.segment == segment) {
-            Some(0) => tell_bytes(self.sink, segment, bytes),
+            Some(0) => tell_bytes(self.sink, &mut self.told, segment, bytes),
             Some(place) => {
                 self.waiting[place].bytes.extend_from_slice(bytes);
                 Ok(())
@@ -52,7 +54,7 @@ impl<'a> Ordered<'a> {
         }
         while let Some(front) = self.waiting.front_mut() {
             let bytes = std::mem::take(&mut front.bytes);
-            tell_bytes(self.sink, front.segment, &bytes)?;
+            tell_bytes(self.sink, &mut self.told, front.segment, &bytes)?;
             let Some(done) = front.done.take() else { break };
             self.waiting.pop_front();
             self.total.segments += 1;
@@ -64,13 +66,14 @@ impl<'a> Ordered<'a> {
         Ok(())
     }
 
-    /// What it came to.
-    pub fn finish(self) -> Decoded {
-        self.total
+    /// What it came to, and the length and hash of all that was told.
+    pub fn finish(self) -> (Decoded, SourceDigest) {
+        (self.total, self.told.finish())
     }
 }
 
-fn tell_bytes(sink: Sink<'_>, segment: usize, bytes: &[u8]) -> Result<()> {
+fn tell_bytes(sink: Sink<'_>, told: &mut SourceHasher, segment: usize, bytes: &[u8]) -> Result<()> {
+    told.update(bytes);
     match std::str::from_utf8(bytes) {
         Ok("") => Ok(()),
         Ok(text) => tell(sink, DecodeEvent::Text { segment, text }),
@@ -111,7 +114,10 @@ mod tests {
         ordered.done(done(5, true)).unwrap();
         ordered.bytes(4, b"a").unwrap();
         ordered.done(done(4, false)).unwrap();
-        let total = ordered.finish();
+        let (total, source) = ordered.finish();
+        let mut hasher = SourceHasher::new();
+        hasher.update(b"ab\xff");
+        assert_eq!(source, hasher.finish());
         assert_eq!(told, ["4:a", "4 done", "5:[98, 255]", "5 done"]);
         assert_eq!(total, Decoded { segments: 2, exact: 1, cut_off: 0, tokens: 4 });
     }

@@ -135,3 +135,106 @@ pub(crate) fn lead(model: &Qwen2, hidden: &Tensor, wanted: &[u32]) -> Result<Vec
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What [`lead`] makes of a position's logits, some columns at a time.
+    fn lead_of(logits: &[f32], wanted: usize, columns: usize) -> Lead {
+        let mut lead = Lead::NONE;
+        for (part, logits) in logits.chunks(columns).enumerate() {
+            let start = part * columns;
+            let shape = (1, logits.len());
+            let x = Tensor::from_slice(logits, shape, &candle_core::Device::Cpu).unwrap();
+            let place = wanted.checked_sub(start).unwrap_or(usize::MAX);
+            let mut part = leads(&x, &[place]).unwrap().remove(0);
+            part.best.1 += start as u32;
+            lead.merge(part);
+        }
+        lead
+    }
+
+    /// Of logits after the prompt and each token of `text`; 9 is the stop token.
+    fn verification(logits: &[[f32; 10]], text: &[u32]) -> Verification {
+        let right = || text.iter().copied().chain([9]);
+        let lead = |(logits, right): (&[f32; 10], u32)| lead_of(logits, right as usize, 4);
+        let leads: Vec<Lead> = logits.iter().zip(right()).map(lead).collect();
+        Verification::new(&leads, right())
+    }
+
+    /// 0 everywhere but at some tokens.
+    fn at(places: &[(usize, f32)]) -> [f32; 10] {
+        let mut logits = [0.0; 10];
+        places.iter().for_each(|&(token, logit)| logits[token] = logit);
+        logits
+    }
+
+    #[test]
+    fn right_wrong_and_the_stop_token() {
+        let right = verification(&[at(&[(3, 5.0)]), at(&[(9, 2.0)])], &[3]);
+        assert_eq!((right.mismatches, right.first), (0, None));
+        assert_eq!((right.predicted, right.margins), (vec![3, 9], vec![5.0, 2.0]));
+        // Two logits have changed places.
+        let logits = [at(&[(3, 5.0), (7, 4.5)]), at(&[(2, 5.0), (4, 5.5)]), at(&[(9, 1.0)])];
+        let swapped = verification(&logits, &[7, 4]);
+        assert_eq!((swapped.mismatches, swapped.first), (1, Some(0)));
+        assert_eq!(
+            (&*swapped.predicted, &*swapped.margins),
+            (&[3, 4, 9][..], &[-0.5, 0.5, 1.0][..])
+        );
+        assert_eq!(swapped.corrections(&[7, 4], 0.0), [0]);
+        // All is right, but it goes on: that is one mismatch, and no correction.
+        let on = verification(&[at(&[(3, 5.0)]), at(&[(1, 2.0), (9, 1.0)])], &[3]);
+        assert_eq!((on.mismatches, on.first, on.margins[1]), (1, Some(1), -1.0));
+        assert!(on.corrections(&[3], 1.0).is_empty());
+        // It stops where the text goes on.
+        let short = verification(&[at(&[(9, 1.0)]), at(&[(9, 2.0)])], &[3]);
+        assert_eq!((short.mismatches, short.first, short.predicted[0]), (1, Some(0), 9));
+    }
+
+    /// Of equals the lowest is the likeliest, in whatever columns they stand.
+    #[test]
+    fn ties_are_no_certainty() {
+        for (low, high) in [(1, 2), (1, 8), (3, 4), (7, 8)] {
+            let tied = at(&[(low, 5.0), (high, 5.0)]);
+            let text = |token: usize| [token as u32];
+            let first = verification(&[tied, at(&[(9, 1.0)])], &text(low));
+            assert_eq!((first.mismatches, first.margins[0]), (0, 0.0), "{low} {high}");
+            assert_eq!(first.corrections(&text(low), 0.0), [0], "{low} {high}");
+            let second = verification(&[tied, at(&[(9, 1.0)])], &text(high));
+            assert_eq!((second.first, second.margins[0]), (Some(0), 0.0), "{low} {high}");
+            for columns in 1..=10 {
+                let lead = lead_of(&tied, high, columns);
+                let found = (lead.best, lead.second, lead.wanted);
+                assert_eq!(found, ((5.0, low as u32), 5.0, 5.0), "{columns} columns");
+            }
+        }
+    }
+
+    /// What leads by exactly the margin is not above it.
+    #[test]
+    fn the_margin_is_no_longer_certain() {
+        let verified = verification(&[at(&[(3, 0.5)]), at(&[(9, 1.0)])], &[3]);
+        assert_eq!(verified.corrections(&[3], 0.5), [0]);
+        assert!(verified.corrections(&[3], 0.5f32.next_down()).is_empty());
+    }
+
+    #[test]
+    fn no_number_is_no_certainty() {
+        let mut nan = at(&[(3, 0.5)]);
+        nan[3] = f32::NAN;
+        let verified = verification(&[nan, at(&[(9, 1.0)])], &[3]);
+        assert_eq!(verified.corrections(&[3], 0.0), [0]);
+        // A margin that can't be told, or can't be asked for.
+        let told = Verification {
+            predicted: vec![3],
+            margins: vec![f32::NAN],
+            mismatches: 0,
+            first: None,
+        };
+        assert_eq!(told.corrections(&[3], 0.0), [0]);
+        let certain = verification(&[at(&[(3, 5.0)]), at(&[(9, 1.0)])], &[3]);
+        assert_eq!(certain.corrections(&[3], f32::NAN), [0]);
+    }
+}
