@@ -1,13 +1,13 @@
 //! Whether stored segments still say what the decoder will do.
 
-use c3_core::{Fidelity, LatentTokens, Segment, segment_hash};
+use c3_core::{Fidelity, LatentTokens, Patch, Segment, segment_hash};
 use c3_decoder::{C3Decoder, Verification};
 use c3_nn::Tokenizer;
 use candle_core::{Device, Tensor};
 
 use crate::Result;
 use crate::source::Item;
-use crate::spelling::{Misspelling, misspellings};
+use crate::spelling::{Misspelling, misspellings, token_at};
 
 /// What one pass of the decoder says of a stored segment and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub enum Finding {
         mismatches: u32,
         /// Position of the first of them.
         first: Option<u32>,
+        /// Tokens that are right, and not corrected, but lead by no more than the decoder's
+        /// [margin](C3Decoder::margin): in other company or order of sums they may turn out wrong.
+        near_ties: u32,
         /// Whether that is what the segment says; one that nobody checked says nothing.
         as_stored: bool,
     },
@@ -51,7 +54,8 @@ pub fn audit(decoder: &C3Decoder, segments: &[(Segment, Vec<u8>)]) -> Result<Vec
     let texts: Vec<&[u32]> = open.iter().map(|(_, item)| item.ids.as_slice()).collect();
     for ((number, item), verified) in open.iter().zip(decoder.verify(&latents, &texts)?) {
         let misspelt = misspellings(decoder.tokenizer(), item)?;
-        findings[*number] = finding(&segments[*number].0, item, &verified, &misspelt);
+        let segment = &segments[*number].0;
+        findings[*number] = finding(decoder, segment, item, &verified, &misspelt);
     }
     Ok(findings)
 }
@@ -67,24 +71,34 @@ fn tensor(latents: &LatentTokens) -> candle_core::Result<Tensor> {
 }
 
 fn finding(
+    decoder: &C3Decoder,
     segment: &Segment,
     item: &Item,
     verified: &Verification,
     misspelt: &[Misspelling],
 ) -> Finding {
     let mut wrong = wrong_tokens(item, verified);
+    let near = |margin: &f32| *margin >= 0.0 && *margin <= decoder.margin();
+    let mut tied: Vec<bool> = verified.margins.iter().map(near).collect();
     match &segment.fidelity {
         Fidelity::Exact { corrections, patches } => {
             for correction in corrections {
                 let position = correction.position as usize;
-                if item.ids.get(position) == Some(&correction.token) {
-                    wrong[position] = false;
+                if let Some(&right) = item.ids.get(position) {
+                    wrong[position] = correction.token != right;
+                    tied[position] = false;
                 }
             }
             // The text ends where its length says.
             wrong.truncate(item.ids.len());
-            if patches.iter().ne(misspelt.iter().map(|place| &place.patch)) {
-                misspelt.iter().for_each(|place| wrong[place.tokens.clone()].fill(true));
+            tied.truncate(item.ids.len());
+            let stored = |place: &&Misspelling| patches.contains(&place.patch);
+            let missing = misspelt.iter().filter(|place| !stored(place));
+            missing.for_each(|place| wrong[place.tokens.clone()].fill(true));
+            let needed = |patch: &&Patch| misspelt.iter().any(|place| place.patch == **patch);
+            for patch in patches.iter().filter(|patch| !needed(patch)) {
+                let token = token_at(decoder.tokenizer(), item, patch.start as usize);
+                wrong.iter_mut().skip(token).take(1).for_each(|wrong| *wrong = true);
             }
         }
         _ => misspelt.iter().for_each(|place| wrong[place.tokens.clone()].fill(true)),
@@ -100,7 +114,9 @@ fn finding(
             }
             Fidelity::Exact { .. } | Fidelity::Verbatim => mismatches == 0,
         };
-    Finding::Verified { mismatches, first, as_stored }
+    let near_ties =
+        tied.iter().zip(&wrong).filter(|&(&tied, &wrong)| tied && !wrong).count() as u32;
+    Finding::Verified { mismatches, first, near_ties, as_stored }
 }
 
 /// For each token of the text and the stop token, whether the decoder predicts another one.

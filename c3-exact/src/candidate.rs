@@ -1,6 +1,6 @@
 //! What became of a segment with one bank: what it costs, and what will come back.
 
-use c3_core::{Correction, Fidelity, LatentTokens, Patch, Segment, segment_hash};
+use c3_core::{Correction, Dtype, Fidelity, LatentTokens, Patch, Segment, segment_hash};
 use c3_decoder::Verification;
 use c3_encoder::Bank;
 use c3_nn::Tokenizer;
@@ -90,9 +90,8 @@ impl Candidate {
     }
 }
 
-/// The segment as text. `latents` is the form that they would have.
-pub(crate) fn verbatim(item: &Item, latents: &LatentTokens) -> Result<Segment> {
-    let (dim, dtype) = (latents.dim(), latents.dtype());
+/// The segment as text. Latents would be of width `dim`.
+pub(crate) fn verbatim(item: &Item, dim: usize, dtype: Dtype) -> Result<Segment> {
     Ok(Segment {
         latents: LatentTokens::from_f32(0, dim, dtype, &[])?,
         bytes: item.bytes.clone(),

@@ -67,6 +67,7 @@ impl<'a> Compressor<'a> {
         let mut provenance = self.encoder.provenance(&request.encode())?;
         if let Some(identity) = self.decoder.identity() {
             provenance.set_verified_by(identity);
+            provenance.set_verified_with(self.decoder.kept());
         }
         Ok(provenance)
     }

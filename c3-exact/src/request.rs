@@ -13,18 +13,21 @@ pub enum Level {
     /// How many tokens of each segment will differ, and where the first of them is.
     Checked {
         /// The share of its tokens, 0 to 1, that each segment gets right at least, each given those
-        /// before it: where the bank asked for doesn't, a denser one is taken, else the segment is
-        /// split, and at last kept as text.
+        /// before it. Of the banks that do, the one with the fewest latents is taken; where none
+        /// does, the segment is split, and at last kept as text, as it is where that takes no more
+        /// positions.
         min_precision: Option<f64>,
         /// As many right tokens as fit into so many decoder positions in all: the text's hard
-        /// segments get denser banks. It is held in memory, with its latents from every bank.
+        /// segments get denser banks. It is held in memory, with its latents from every bank. Not
+        /// beside `min_precision`.
         budget: Option<u64>,
     },
     /// Every byte comes back. Segments for which latents and corrections take no fewer positions
     /// than their tokens are kept as text.
     Exact {
-        /// The share of its tokens, from 0 up, that a segment may have corrected; where it is
-        /// exceeded, a denser bank is taken, else the segment is split, and at last kept as text.
+        /// The share of its tokens, from 0 up, that a segment may have corrected. Of the banks that
+        /// keep below it, the one that takes the fewest positions is taken, corrections and patches
+        /// counted; where none does, the segment is split, and at last kept as text.
         max_corrections: Option<f64>,
     },
 }
@@ -42,10 +45,11 @@ pub struct CompressRequest {
     /// Segments computed together; `None` chooses.
     pub batch: Option<usize>,
     /// Replace what is not UTF-8 by U+FFFD instead of refusing it; the text as replaced is the
-    /// source then. [`Level::Exact`] needs no such thing: it brings all bytes back.
+    /// source then. Not of [`Level::Exact`]: it brings all bytes back.
     pub lossy: bool,
     /// By how much the logit of a token must exceed all others for it to count as certain;
-    /// `None` is what the decoder's arithmetic needs ([`c3_decoder::C3Decoder::margin`]).
+    /// `None` is what the decoder's arithmetic needs ([`c3_decoder::C3Decoder::margin`]). Of
+    /// [`Level::Exact`].
     pub margin: Option<f32>,
 }
 
@@ -103,6 +107,16 @@ impl CompressRequest {
                 setting("margin", "a number from 0 up", format!("{:?}", self.margin))
             }
             _ if self.batch == Some(0) => setting("batch", "at least 1", "0".into()),
+            // What would go without effect.
+            Level::Checked { min_precision: Some(_), budget: Some(budget) } => {
+                setting("budget", "none beside a min-precision", budget.to_string())
+            }
+            Level::Checked { .. } if self.margin.is_some() => {
+                setting("margin", "none but for exact segments", format!("{:?}", self.margin))
+            }
+            Level::Exact { .. } if self.lossy => {
+                setting("lossy", "false for exact segments", "true".into())
+            }
             _ => Ok(()),
         }
     }

@@ -1,12 +1,14 @@
-//! Which bank each segment gets: the one with the fewest latents that does what was asked, else the
-//! segment is split, and at last kept as text.
+//! Which bank each segment gets: of those that do what was asked the one that takes the fewest
+//! positions, corrections and patches counted, else the segment is split, and at last kept as text.
+
+use std::collections::BTreeMap;
 
 use c3_core::{LatentTokens, Segment};
 use c3_decoder::{C3Decoder, Verification};
 use c3_encoder::{Bank, C3Encoder};
 use candle_core::{Device, Tensor};
 
-use crate::candidate::{Candidate, misspellings_of, verbatim};
+use crate::candidate::{Candidate, MARKERS, misspellings_of, verbatim};
 use crate::source::Item;
 use crate::{CompressRequest, Level, Result};
 
@@ -37,34 +39,42 @@ impl Settler<'_> {
         settled.resize_with(items.len(), Vec::new);
         let mut failed = Vec::new();
         for rows in self.batches(&items) {
-            let mut open = rows.clone();
             let batch: Vec<&Item> = rows.iter().map(|&row| &items[row]).collect();
-            let latents = self.latents(&batch)?;
-            let banks = self.banks.iter().zip(latents).enumerate();
-            for (number, (&bank, latents)) in banks {
-                let of_bank = rows.iter().copied().zip(latents);
-                let of_bank = of_bank.filter(|(row, _)| open.contains(row)).collect();
-                for (row, candidate) in self.candidates(bank, of_bank, &items)? {
-                    if self.honours(&candidate, &items[row]) {
-                        open.retain(|&other| other != row);
-                        settled[row].push(self.accept(candidate, &items[row])?);
-                    } else if number + 1 == self.banks.len() {
-                        failed.push((row, candidate.latents));
+            let mut best: BTreeMap<usize, Candidate> = BTreeMap::new();
+            for (&bank, latents) in self.banks.iter().zip(self.latents(&batch)?) {
+                // A bank whose latents alone take as many positions as another one's all needn't be
+                // tried.
+                let may_be_better = |(row, latents): &(usize, LatentTokens)| {
+                    let least = latents.rows() as u64 + MARKERS;
+                    best.get(row).is_none_or(|best| least < best.positions())
+                };
+                let open = rows.iter().copied().zip(latents).filter(may_be_better).collect();
+                for (row, candidate) in self.candidates(bank, open, &items)? {
+                    let positions = candidate.positions();
+                    let better = best.get(&row).is_none_or(|best| positions < best.positions());
+                    if better && self.honours(&candidate, &items[row]) {
+                        best.insert(row, candidate);
                     }
+                }
+            }
+            for row in rows {
+                match best.remove(&row) {
+                    Some(candidate) => settled[row].push(self.accept(candidate, &items[row])?),
+                    None => failed.push(row),
                 }
             }
         }
         // In the order of the text, so that what is done doesn't depend on how it was batched.
-        failed.sort_by_key(|&(row, _)| row);
+        failed.sort_unstable();
         let (mut parts, mut parents) = (Vec::new(), Vec::new());
-        for (row, latents) in failed {
+        for row in failed {
             match items[row].halves(self.encoder.tokenizer())? {
                 Some(halves) => {
                     parents.extend(std::iter::repeat_n(row, halves.len()));
                     parts.extend(halves);
                 }
                 None => {
-                    let segment = verbatim(&items[row], &latents)?;
+                    let segment = self.verbatim(&items[row])?;
                     settled[row].push(Settled { segment, bank: None, split: false });
                 }
             }
@@ -155,15 +165,26 @@ impl Settler<'_> {
         }
     }
 
-    /// Takes a candidate, or the text itself where that takes no more positions and all of it must
-    /// come back.
+    /// Takes a candidate, or the text itself where that takes no more positions and something is to
+    /// be kept of it.
     fn accept(&self, candidate: Candidate, item: &Item) -> Result<Settled> {
         let text_is_cheaper = candidate.positions() >= item.ids.len() as u64;
-        if text_is_cheaper && matches!(self.request.level, Level::Exact { .. }) {
-            let segment = verbatim(item, &candidate.latents)?;
+        let kept = match self.request.level {
+            Level::Checked { min_precision, .. } => min_precision.is_some(),
+            Level::Exact { .. } => true,
+        };
+        if text_is_cheaper && kept {
+            let segment = self.verbatim(item)?;
             return Ok(Settled { segment, bank: None, split: false });
         }
         let bank = Some(candidate.bank);
         Ok(Settled { segment: candidate.segment(item), bank, split: false })
     }
+
+    fn verbatim(&self, item: &Item) -> Result<Segment> {
+        verbatim(item, self.encoder.config().encoder.hidden_size, self.request.dtype)
+    }
 }
+
+#[cfg(test)]
+mod tests;

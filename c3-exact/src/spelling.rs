@@ -36,6 +36,16 @@ pub(crate) fn misspellings(tokenizer: &Tokenizer, item: &Item) -> Result<Vec<Mis
     Ok(found)
 }
 
+/// The token that spells byte `at` of all that is spelled; the last one where there is none.
+pub(crate) fn token_at(tokenizer: &Tokenizer, item: &Item, at: usize) -> usize {
+    let mut end = 0;
+    let beyond = |id: &u32| {
+        end += tokenizer.token_bytes(*id).map_or(0, <[u8]>::len);
+        end > at
+    };
+    item.ids.iter().position(beyond).unwrap_or(item.ids.len().saturating_sub(1))
+}
+
 /// Bytes that ids spell; special tokens spell nothing.
 fn spell(tokenizer: &Tokenizer, ids: impl Iterator<Item = u32>) -> Vec<u8> {
     ids.filter_map(|id| tokenizer.token_bytes(id)).flatten().copied().collect()
@@ -119,6 +129,20 @@ mod tests {
         let stray = found(b"abc \xff def");
         assert_eq!((stray[0].patch.start, stray[0].patch.length), (4, 3));
         assert_eq!(stray[0].patch.bytes, [0xff]);
+    }
+
+    #[test]
+    fn tokens_are_found_by_what_they_spell() {
+        let tokenizer = tokenizer();
+        let item = item(&tokenizer, b"It is a truth universally acknowledged");
+        let mut at = 0;
+        for (number, &id) in item.ids.iter().enumerate() {
+            for _ in tokenizer.token_bytes(id).unwrap() {
+                assert_eq!(token_at(&tokenizer, &item, at), number);
+                at += 1;
+            }
+        }
+        assert_eq!(token_at(&tokenizer, &item, at), item.ids.len() - 1);
     }
 
     proptest! {

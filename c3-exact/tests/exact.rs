@@ -4,8 +4,8 @@
 mod support;
 
 use c3_core::{
-    Compression, Correction, DecodeRequest, Decoder, Fidelity, LatentContext, Segment,
-    SegmentSource,
+    Compression, Correction, DecodeRequest, Decoder, Fidelity, LatentContext, Patch, Segment,
+    SegmentSource, SourceDigest,
 };
 use c3_decoder::Error;
 use c3_exact::{CompressRequest, Finding, Level, audit};
@@ -51,11 +51,12 @@ fn every_byte_of_every_kind_of_text_comes_back() {
 #[test]
 fn threads_and_batches_make_no_difference() {
     let models = models();
-    let text = support::prose();
+    let text = support::samples("en-prose", 30);
     for (threads, batch) in [(1, 16), (2, 1), (2, 16)] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let asked = CompressRequest { batch: Some(batch), ..request(EXACT, 16) };
         let context = pool.install(|| models.compress(text.as_bytes(), &asked));
+        assert!(context.segment_count() > 16, "{}", context.segment_count());
         for (threads, batch) in [(1, 1), (2, 16), (1, 3)] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let request = DecodeRequest { batch: Some(batch), ..DecodeRequest::default() };
@@ -63,6 +64,23 @@ fn threads_and_batches_make_no_difference() {
             assert!(bytes.unwrap() == text.as_bytes(), "{threads} threads, {batch} at a time");
         }
     }
+}
+
+/// Each segment is right, but the whole is said to be another text.
+#[test]
+fn the_whole_text_has_a_hash_too() {
+    let models = models();
+    let text = support::prose();
+    let context = models.compress(text.as_bytes(), &request(EXACT, 16));
+    let mut source: SourceDigest = context.source();
+    source.sha256.0[7] ^= 1;
+    let segments = context.segments().to_vec();
+    let other = LatentContext::new(context.provenance().clone(), source, segments).unwrap();
+    let error = models.decoder.decode_to_bytes(&other, &DecodeRequest::default()).unwrap_err();
+    assert!(matches!(error, Error::OtherSource), "{error}");
+    // Of a part of it nobody knows the hash.
+    let part = DecodeRequest { segments: Some(1..3), ..DecodeRequest::default() };
+    models.decoder.decode_to_bytes(&other, &part).unwrap();
 }
 
 #[test]
@@ -107,7 +125,8 @@ fn refused(models: &Models, context: &LatentContext) {
 #[test]
 fn corrections_at_any_other_place_are_not_enough() {
     let models = models();
-    let text = support::prose();
+    // No model knows these: every segment has corrections.
+    let text = support::letters(1500);
     let context = models.compress(text.as_bytes(), &request(EXACT, 32));
     let late = |segment: &Segment, corrections: &mut Vec<Correction>| {
         corrections.iter_mut().for_each(|c| c.position += 1);
@@ -233,7 +252,7 @@ fn an_adaptive_segment_gets_what_it_needs() {
 #[test]
 fn a_budget_is_kept_and_more_of_it_is_better() {
     let models = models();
-    let text = support::prose();
+    let text = support::prose() + &support::letters(1000);
     let spent = |budget: u64| {
         let level = Level::Checked { min_precision: None, budget: Some(budget) };
         let context = models.compress(text.as_bytes(), &CompressRequest::new(level));
@@ -275,11 +294,74 @@ fn stored_segments_are_audited_against_their_text() {
         assert_eq!(found[0], Finding::OtherText);
         assert!(matches!(found[1], Finding::Verified { as_stored: true, .. }));
         segments[0].1[0] ^= 1;
-        segments[0].0.fidelity = match level {
-            Level::Exact { .. } => Fidelity::Exact { corrections: vec![], patches: vec![] },
-            Level::Checked { .. } => Fidelity::Checked { mismatches: 0, first: None },
+        let sound = segments[0].0.fidelity.clone();
+        let mut not_as_stored = |fidelity: Fidelity| {
+            segments[0].0.fidelity = fidelity;
+            let found = audit(&models.decoder, &segments).unwrap();
+            let Finding::Verified { as_stored: false, mismatches, first, .. } = found[0] else {
+                panic!("{:?}", found[0])
+            };
+            (mismatches, first)
         };
-        let found = audit(&models.decoder, &segments).unwrap();
-        assert!(matches!(found[0], Finding::Verified { as_stored: false, .. }), "{:?}", found[0]);
+        match sound {
+            Fidelity::Checked { mismatches, first } => {
+                let stored = Fidelity::Checked { mismatches: mismatches + 1, first: Some(0) };
+                assert_eq!(not_as_stored(stored), (mismatches, first));
+            }
+            Fidelity::Exact { corrections, patches } => {
+                // A correction or a patch too many spoils what was right.
+                let mut other = corrections.clone();
+                other.retain(|correction| correction.position > 0);
+                other.insert(0, Correction { position: 0, token: 1 });
+                let stored = Fidelity::Exact { corrections: other, patches: patches.clone() };
+                assert_eq!(not_as_stored(stored), (1, Some(0)));
+                let patch = Patch { start: 0, length: 0, bytes: b"x".to_vec() };
+                let patches = [vec![patch], patches].concat();
+                assert_eq!(not_as_stored(Fidelity::Exact { corrections, patches }), (1, Some(0)));
+            }
+            other => panic!("{other:?}"),
+        }
     }
+}
+
+/// What is right by no more than the margin is told of where nothing corrects it.
+#[test]
+fn near_ties_are_told_of() {
+    let models = models();
+    let text = support::samples("en-prose", 40);
+    let near_ties = |margin: f32| -> u32 {
+        let request = CompressRequest { margin: Some(margin), ..request(EXACT, 8) };
+        let context = models.compress(text.as_bytes(), &request);
+        let bytes =
+            |s: &Segment| text.as_bytes()[s.bytes.start as usize..s.bytes.end as usize].into();
+        let segments: Vec<(Segment, Vec<u8>)> =
+            context.segments().iter().map(|s| (s.clone(), bytes(s))).collect();
+        // The batches that they were compressed in don't matter here.
+        let findings = audit(&models.decoder, &segments).unwrap();
+        findings
+            .iter()
+            .map(|finding| match finding {
+                Finding::Verified { near_ties, as_stored: true, .. } => *near_ties,
+                other => panic!("{other:?}"),
+            })
+            .sum()
+    };
+    assert_eq!(near_ties(2.0 * models.decoder.margin()), 0);
+    let margins = |s: &Segment| {
+        let source = &text[s.bytes.start as usize..s.bytes.end as usize];
+        let ids = models.encoder.tokenizer().encode(source).unwrap();
+        models.decoder.verify(&[models.latents(&ids, 8)], &[&ids]).unwrap().remove(0)
+    };
+    let context = models.compress(text.as_bytes(), &request(checked(), 8));
+    let near: usize = context
+        .segments()
+        .iter()
+        .map(|s| {
+            let verified = margins(s);
+            let margins = &verified.margins[..verified.margins.len() - 1];
+            margins.iter().filter(|m| (0.0..=models.decoder.margin()).contains(*m)).count()
+        })
+        .sum();
+    // Sums in another order may move one of them across a bound.
+    assert!(near_ties(0.0).abs_diff(near as u32) <= 1, "{} {near}", near_ties(0.0));
 }

@@ -157,8 +157,29 @@ fn noise_below_the_margin_is_borne_and_above_it_noticed() {
     let robust = models.compress(text.as_bytes(), &exact(16, 1.01 * margin));
     assert!(other.decoder.decode_to_bytes(&robust, &ANY()).unwrap() == text.as_bytes());
 
+    assert!(is_noticed_when_loud(models, &robust, &text, margin));
+}
+
+/// So it is with the margin that is the default.
+#[test]
+fn the_default_margin_bears_noise_below_it() {
+    let models = models();
+    let text = support::samples("en-prose", 40);
+    let margin = models.decoder.margin();
+    let context = models.compress(text.as_bytes(), &exact(16, margin));
+    // Leads move in proportion to the noise.
+    let moved = apart(models, &noisy(0.05), &context, &text);
+    let other = noisy(0.8 * 0.05 * margin / moved);
+    let moved = apart(models, &other, &context, &text);
+    assert!((0.3 * margin..margin).contains(&moved), "{moved}");
+    assert!(other.decoder.decode_to_bytes(&context, &ANY()).unwrap() == text.as_bytes());
+    assert!(is_noticed_when_loud(models, &context, &text, margin));
+}
+
+/// Whether much more noise than `margin` is noticed.
+fn is_noticed_when_loud(models: &Models, context: &LatentContext, text: &str, margin: f32) -> bool {
     let loud = noisy(1.0);
-    assert!(apart(models, &loud, &robust, &text) > margin);
-    let broken = loud.decoder.decode_to_bytes(&robust, &ANY());
-    assert!(matches!(broken, Err(Error::BrokenPromise { .. })));
+    assert!(apart(models, &loud, context, text) > margin);
+    let broken = loud.decoder.decode_to_bytes(context, &ANY());
+    matches!(broken, Err(Error::BrokenPromise { .. }))
 }

@@ -38,10 +38,13 @@ pub fn models() -> &'static Models {
 
 impl Models {
     pub fn load(folder: &Path) -> Self {
+        Self::load_with(folder, &LoadOptions::default())
+    }
+
+    pub fn load_with(folder: &Path, options: &LoadOptions) -> Self {
         let checkpoint = Checkpoint::open(folder).unwrap();
-        let options = LoadOptions::default();
-        let encoder = C3Encoder::load(&checkpoint, &options).unwrap();
-        let mut decoder = C3Decoder::load(&checkpoint, &options).unwrap();
+        let encoder = C3Encoder::load(&checkpoint, options).unwrap();
+        let mut decoder = C3Decoder::load(&checkpoint, options).unwrap();
         decoder.identify(&checkpoint);
         Self { encoder, decoder }
     }
