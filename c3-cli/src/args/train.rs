@@ -1,11 +1,12 @@
 //! `c3 train`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::commands::train::{Job, Train};
+use crate::commands::train::{Job, Run, Train};
 
 /// Train a model as a TOML file says, or go on with a run that was stopped
 ///
@@ -17,14 +18,17 @@ pub struct TrainArgs {
     #[command(subcommand)]
     command: Option<TrainCommand>,
     /// What to train, on what, and how
-    #[arg(value_name = "CONFIG.toml", required = true)]
+    #[arg(value_name = "CONFIG.toml", required_unless_present = "config")]
+    file: Option<PathBuf>,
+    /// The same, named
+    #[arg(long, value_name = "CONFIG.toml", conflicts_with = "file")]
     config: Option<PathBuf>,
-    /// Folder of the run
-    #[arg(short, long, value_name = "DIR", required = true)]
+    /// Folder of the run [default: the configuration's name without .toml, here]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Stop after so many minutes, with a checkpoint
-    #[arg(long, value_name = "N")]
-    minutes: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = minutes)]
+    minutes: Option<Duration>,
     /// Threads to compute with [default: one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -51,19 +55,25 @@ enum TrainCommand {
 
 impl TrainArgs {
     pub fn check(self) -> Job {
-        let Self { command, config, out, minutes, threads, json } = self;
-        match command {
-            Some(TrainCommand::Tokenizer { texts, vocabulary, out }) => {
-                Job::Tokenizer { texts, vocabulary, out }
-            }
-            None => Job::Model(Train {
-                // clap asks for both where there is no subcommand.
-                config: config.unwrap_or_default(),
-                out: out.unwrap_or_default(),
-                minutes,
-                threads,
-                json,
-            }),
+        let Self { command, file, config, out, minutes, threads, json } = self;
+        if let Some(TrainCommand::Tokenizer { texts, vocabulary, out }) = command {
+            return Job::Tokenizer { texts, vocabulary, out };
         }
+        // clap asks for one of the two where there is no subcommand.
+        let config = file.or(config).unwrap_or_default();
+        let run = out.map_or_else(|| Run::Default(named_like(&config)), Run::Named);
+        Job::Model(Train { config, run, minutes, threads, json })
     }
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number above 0".to_owned();
+    let minutes: f64 = text.parse().map_err(|_| expected())?;
+    let time = Duration::try_from_secs_f64(60.0 * minutes).map_err(|_| expected())?;
+    if time.is_zero() { Err(expected()) } else { Ok(time) }
+}
+
+/// The folder of a run that isn't named: the configuration's name, in the working directory.
+fn named_like(config: &Path) -> PathBuf {
+    config.file_stem().unwrap_or_default().into()
 }

@@ -1,7 +1,7 @@
 //! `c3 train`: a run of the trainer, watched.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -32,11 +32,41 @@ impl Job {
     }
 }
 
+/// The folder of a run.
+pub enum Run {
+    Named(PathBuf),
+    /// One that the user hasn't thought of: there may be something else in it.
+    Default(PathBuf),
+}
+
+impl Run {
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Named(path) | Self::Default(path) => path,
+        }
+    }
+
+    /// Refuses a folder of other things. A run that was refused before it began leaves some behind.
+    fn check(&self) -> anyhow::Result<()> {
+        let made = ["config.toml", "initial", "initial.partial", "tokens"];
+        if let Self::Default(path) = self
+            && !made.iter().any(|name| path.join(name).exists())
+            && (path.is_file() || path.read_dir().is_ok_and(|mut entries| entries.next().is_some()))
+        {
+            anyhow::bail!(
+                "{} is there already and isn't a run's folder: choose one with --out",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+}
+
 /// A run to begin or to go on with.
 pub struct Train {
     pub config: PathBuf,
-    pub out: PathBuf,
-    pub minutes: Option<NonZeroUsize>,
+    pub run: Run,
+    pub minutes: Option<Duration>,
     pub threads: Option<NonZeroUsize>,
     pub json: bool,
 }
@@ -51,6 +81,7 @@ impl Train {
                 .context("can't start the threads")?;
         }
         let config = Config::read(&self.config)?;
+        self.run.check()?;
         let mut trainer = self.open(&config, context)?;
         let (begun, steps) = (trainer.step(), config.steps());
         context.ui.say(format_args!(
@@ -58,10 +89,9 @@ impl Train {
             steps - begun,
             human::count(trainer.tokens() as u64),
         ));
-        let bar = bar(context, steps);
-        let end = self
-            .minutes
-            .map(|minutes| Instant::now() + Duration::from_secs(60 * minutes.get() as u64));
+        let bar = bar(context, steps, begun);
+        // Longer than a clock can tell is no end.
+        let end = self.minutes.and_then(|minutes| Instant::now().checked_add(minutes));
         let mut trouble = None;
         let finished = trainer.run(&mut |event| {
             bar.suspend(|| self.show(event, context, &mut trouble));
@@ -79,7 +109,7 @@ impl Train {
         if let Some(error) = trouble {
             return Err(error);
         }
-        let run = self.out.display();
+        let run = self.run.folder().display();
         match finished {
             Finished::Done => context.ui.say(format_args!("the model is in {run}/model")),
             Finished::Stopped => {
@@ -98,7 +128,7 @@ impl Train {
             done.set(done.get() + bytes);
             progress.at(done.get());
         };
-        Ok(Trainer::open(config, &self.out, &told)?.named(program()))
+        Ok(Trainer::open(config, self.run.folder(), &told)?.named(program()))
     }
 
     fn show(&self, event: &Event, context: &Context, trouble: &mut Option<anyhow::Error>) {
@@ -109,15 +139,20 @@ impl Train {
                 .err();
         }
         match event {
-            Event::Evaluated { step, ratios, .. } => {
+            Event::Evaluated { step, ratios, short } => {
                 let of = |e: &Evaluation| {
                     let Evaluation { ratio, loss, similarity, continued, .. } = e;
                     let next =
                         continued.map_or_else(String::new, |it| format!(", going on {it:.3}"));
                     format!("{ratio}×: similarity {similarity:.3}, loss {loss:.3}{next}")
                 };
-                let ratios: Vec<String> = ratios.iter().map(of).collect();
-                context.ui.say(format_args!("step {step}, held-out text: {}", ratios.join(" · ")));
+                for ratios in [ratios, short] {
+                    let Some(Evaluation { length, .. }) = ratios.first() else { continue };
+                    let all: Vec<String> = ratios.iter().map(of).collect();
+                    let all = all.join(" · ");
+                    let what = format_args!("step {step}, held-out text of {length} tokens: {all}");
+                    context.ui.say(what);
+                }
             }
             Event::Saved { step } => context.ui.detail(|| format!("checkpoint of step {step}")),
             Event::Begun { .. } | Event::Step { .. } => {}
@@ -134,7 +169,7 @@ fn program() -> String {
     }
 }
 
-fn bar(context: &Context, steps: u64) -> ProgressBar {
+fn bar(context: &Context, steps: u64, begun: u64) -> ProgressBar {
     if !context.ui.shows_progress() {
         return ProgressBar::hidden();
     }
@@ -144,5 +179,30 @@ fn bar(context: &Context, steps: u64) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("━╸─"));
     }
+    starting_at(bar, begun)
+}
+
+/// The bar of a run that `begun` steps were done of before: they took no time now, and what is left is
+/// not foretold from them.
+fn starting_at(bar: ProgressBar, begun: u64) -> ProgressBar {
+    bar.set_position(begun);
+    bar.tick();
+    bar.reset_eta();
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_foretold_from_this_sitting_alone() {
+        let hidden = || ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::hidden());
+        let bar = starting_at(hidden(), 900);
+        std::thread::sleep(Duration::from_millis(50));
+        bar.set_position(901);
+        bar.tick();
+        // 99 steps of 50 ms or more; 0.005 s if 901 steps had been done in them.
+        assert!(bar.eta() >= Duration::from_secs(4), "{:?}", bar.eta());
+    }
 }
