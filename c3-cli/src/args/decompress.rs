@@ -30,7 +30,7 @@ pub struct DecompressArgs {
     #[arg(long, value_name = "A..B", value_parser = parse::bytes)]
     #[arg(conflicts_with_all = ["segment", "question"])]
     bytes: Option<Range<u64>>,
-    /// Decode the latents of another encoder all the same
+    /// Decode the latents of another model all the same
     #[arg(long)]
     any_model: bool,
     /// Exit with 1 where a segment did not come back exactly

@@ -20,6 +20,9 @@ pub struct DoctorArgs {
     /// Segments computed together [default: chosen by the model]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
+    /// Predict for `compress --fast`, which doesn't load the decoder
+    #[arg(long)]
+    fast: bool,
     /// Length of the text: a short one fills no batch, and a round trip holds it with its latents
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse::size)]
     text: u64,
@@ -39,6 +42,7 @@ impl DoctorArgs {
                 ..EncodeRequest::default()
             },
             decode: DecodeRequest { batch, ..DecodeRequest::default() },
+            fast: self.fast,
             text: self.text,
             json: self.json,
         }

@@ -78,6 +78,9 @@ pub struct GrepArgs {
     /// Print the number of lines alone
     #[arg(short, long)]
     count: bool,
+    /// Search the text that latents of another model decode to all the same
+    #[arg(long)]
+    any_model: bool,
     #[command(flatten)]
     model: ModelArgs,
     /// Segments computed together [default: chosen by the model]
@@ -104,7 +107,11 @@ impl GrepArgs {
             most: self.max_count.map(Into::into),
             count: self.count,
             compute: self.model.check(),
-            request: DecodeRequest { batch: self.batch.map(Into::into), ..Default::default() },
+            request: DecodeRequest {
+                batch: self.batch.map(Into::into),
+                any_fingerprint: self.any_model,
+                ..Default::default()
+            },
             json: self.json,
         })
     }
@@ -136,7 +143,8 @@ impl DiffArgs {
 /// Verify that a .c3 file is sound and keeps what it says of its text
 ///
 /// Reads all of it and decodes it; with --against, one pass of the decoder over the text tells the
-/// same in a fraction of the time. Exits with 1 where something is not as the file says.
+/// same in a fraction of the time, and which tokens are right by a hair. Exits with 1 where something is
+/// not as the file says.
 #[derive(Args)]
 pub struct VerifyArgs {
     /// .c3 file; stdin where absent or `-`
@@ -145,6 +153,9 @@ pub struct VerifyArgs {
     /// The text that it was made from
     #[arg(long, value_name = "TEXT")]
     against: Option<PathBuf>,
+    /// Verify with another model than the one that the file names all the same
+    #[arg(long)]
+    any_model: bool,
     #[command(flatten)]
     model: ModelArgs,
     /// Segments computed together [default: chosen by the model]
@@ -160,6 +171,7 @@ impl VerifyArgs {
         Verify {
             input: files::input(self.file),
             against: self.against.map(|path| files::input(Some(path))),
+            any_model: self.any_model,
             compute: self.model.check(),
             batch: self.batch.map(Into::into),
             json: self.json,

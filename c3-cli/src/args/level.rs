@@ -13,7 +13,8 @@ const PROMISE: &str = "What comes back";
 /// What is to be known of a text when it has been compressed.
 #[derive(Args)]
 pub struct LevelArgs {
-    /// Find out which tokens will differ, and note it in the file; this is the default
+    /// Find out which tokens will differ, each given the true text before it, and note it in the file;
+    /// this is the default
     #[arg(help_heading = PROMISE)]
     #[arg(long, conflicts_with_all = ["exact", "fast"])]
     check: bool,
@@ -32,8 +33,9 @@ pub struct PromiseArgs {
     #[arg(help_heading = PROMISE)]
     #[arg(long)]
     exact: bool,
-    /// Share of its tokens, such as 0.99, that each segment must get right: else it gets more latents,
-    /// is split, or is kept as text
+    /// Share of its tokens, such as 0.99, that each segment must get right, each given the true text
+    /// before it: else it gets more latents, is split, or is kept as text. One miss can still lose what
+    /// comes behind it in its segment; --exact loses nothing
     #[arg(help_heading = PROMISE)]
     #[arg(long, value_name = "P", value_parser = parse::share)]
     #[arg(conflicts_with_all = ["exact", "budget"])]
@@ -42,8 +44,8 @@ pub struct PromiseArgs {
     #[arg(help_heading = PROMISE)]
     #[arg(long, value_name = "TOKENS", conflicts_with = "exact")]
     budget: Option<u64>,
-    /// Share of its tokens, such as 0.05, that a segment may have corrected: beyond that it gets more
-    /// latents, is split, or is kept as text
+    /// Share of its tokens, such as 0.05, that a segment may have corrected. Within it each gets what
+    /// takes the fewest positions, corrections counted; else it is split, or kept as text
     #[arg(help_heading = PROMISE)]
     #[arg(long, value_name = "S", requires = "exact", value_parser = parse::share)]
     max_corrections: Option<f64>,

@@ -8,7 +8,6 @@ use c3_core::{
     AtomicFile, Compression, CompressionRatio, EncodeRequest, Encoder, LatentFile, LatentWriter,
     SegmentSource,
 };
-use c3_decoder::C3Decoder;
 use c3_encoder::C3Encoder;
 use serde_json::json;
 
@@ -54,6 +53,7 @@ impl Append {
                 "text_bytes": added.ratio.text_bytes,
                 "text_tokens": added.ratio.text_tokens,
                 "token_ratio": added.ratio.token_ratio(),
+                "corrections": added.ratio.corrections,
                 "stored_bytes": added.ratio.stored_bytes,
                 "source_sha256": added.source.sha256.to_string(),
                 "fidelity": foretold::json(&added),
@@ -79,10 +79,13 @@ impl Append {
             batch: self.batch,
             lossy: false,
         };
+        let promised = self.promise.request(&request);
+        let encoding = Encoding::new(&checkpoint, &request, text.bytes)?;
+        let encoding = encoding.choosing(&checkpoint, promised.as_ref(), text.bytes)?;
         let fit = self.compute.fit(&Job {
             checkpoint: &checkpoint,
             threads: self.compute.thread_count(),
-            encoding: Some(Encoding::new(&checkpoint, &request, text.bytes)?),
+            encoding: Some(encoding),
             decoding: None,
             verifies: self.promise.level.is_some(),
             held_text: 0,
@@ -108,13 +111,21 @@ impl Append {
         let stages = Stages { encoder: &encoder, decoder, request: &request, promise };
 
         let mut provenance = file.provenance().clone();
-        if let Some(own) = decoder.and_then(C3Decoder::identity) {
+        if let Some(decoder) = decoder
+            && let Some(own) = decoder.identity()
+        {
             if let Some(other) = provenance.verified_by().filter(|&other| other != own) {
                 bail!(
                     "{path} was checked with a decoder of fingerprint {other}, and this one's is {own}"
                 );
             }
             provenance.set_verified_by(own);
+            // What was verified otherwise is not to be passed off as this.
+            let kept = provenance.verified_with().unwrap_or(decoder.kept()).to_owned();
+            provenance.set_verified_with(&match kept.ends_with(decoder.kept()) {
+                true => kept,
+                false => format!("{kept}; then {}", decoder.kept()),
+            });
         }
         let out = AtomicFile::create(&self.file, true)?;
         let mut writer = LatentWriter::new(out, provenance)?;

@@ -3,8 +3,8 @@
 use c3_core::char_similarity;
 use serde::Serialize;
 
-use super::diff;
 use super::roundtrip::{SegmentTexts, Trip};
+use super::{diff, foretold};
 use crate::human::{self, Table};
 use crate::memory;
 use crate::style::{BAD, BOLD, GOOD, paint};
@@ -30,6 +30,8 @@ pub struct Comparison {
     corrections: u64,
     patch_bytes: u64,
     verbatim_tokens: u64,
+    /// What was foretold, and which banks were chosen.
+    fidelity: serde_json::Value,
     text_bytes: u64,
     stored_bytes: u64,
     generated_tokens: u64,
@@ -60,6 +62,7 @@ impl Comparison {
             corrections: ratio.corrections,
             patch_bytes: ratio.patch_bytes,
             verbatim_tokens: ratio.verbatim_tokens,
+            fidelity: foretold::json(encoded),
             text_bytes: ratio.text_bytes,
             stored_bytes: ratio.stored_bytes,
             generated_tokens: decoded.tokens,
@@ -88,11 +91,15 @@ impl Comparison {
             format!("{} ({rate} tokens/s)", human::seconds(time))
         };
         let bytes = human::counted(self.text_bytes, "byte");
-        let table = Table::default()
+        let mut table = Table::default()
             .row("text", format!("{bytes}, {}", human::counted(self.text_tokens, "token")))
             .row("model", &self.model)
             .row("restored", restored)
-            .row("ratio", trip.encoded.ratio.to_string())
+            .row("ratio", trip.encoded.ratio.to_string());
+        if let Some(foretold) = foretold::sentence(&trip.encoded) {
+            table = table.row("foretold", foretold);
+        }
+        let table = table
             .row("load", human::seconds(trip.load))
             .row("encode", speed(self.text_tokens, trip.encode))
             .row("decode", speed(self.generated_tokens, trip.decode));

@@ -52,10 +52,13 @@ impl Compress {
         let mut out = self.output.open_binary()?;
         let checkpoint = self.compute.checkpoint(&context.hub)?;
         let mut request = self.request.clone();
+        let promised = self.promise.request(&request);
+        let encoding = Encoding::new(&checkpoint, &request, text.bytes)?;
+        let encoding = encoding.choosing(&checkpoint, promised.as_ref(), text.bytes)?;
         let fit = self.compute.fit(&Job {
             checkpoint: &checkpoint,
             threads: self.compute.thread_count(),
-            encoding: Some(Encoding::new(&checkpoint, &request, text.bytes)?),
+            encoding: Some(encoding),
             decoding: None,
             verifies: self.promise.level.is_some(),
             held_text: 0,

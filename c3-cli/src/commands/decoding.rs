@@ -3,37 +3,48 @@
 use std::ops::{ControlFlow, Range};
 
 use c3_core::{
-    ByteSource, DecodeEvent, DecodeRequest, Decoded, DecodedSegment, Decoder, Fidelity, LatentFile,
-    SegmentSource,
+    ByteSource, DecodeEvent, DecodeRequest, Decoded, DecodedSegment, Decoder, Fidelity,
+    Fingerprint, LatentFile, SegmentSource,
 };
 use c3_decoder::C3Decoder;
 use c3_nn::{Checkpoint, LoadOptions};
+use serde::Serialize;
 
-use crate::human;
-use crate::interrupt;
 use crate::progress::Progress;
+use crate::report::with_hint;
 use crate::ui::Ui;
+use crate::{hints, human, interrupt};
 
 /// Segments that a warning names.
 const NAMED: usize = 5;
 
-/// What decoding came to, and where it went wrong first.
+/// What decoding came to, and where it went wrong.
+#[derive(Default)]
 pub struct Restored {
     pub decoded: Decoded,
-    /// The first segments that differ from their source.
+    /// The segments that differ from their source.
     pub differing: Vec<Differing>,
     /// Tokens that were foretold to differ, in all segments that do.
     pub foretold: u64,
     /// Segments that differ though none of their tokens was foretold to.
     pub surprises: usize,
+    /// Who foretold what is checked, where it was another decoder: then nothing counts as foretold.
+    pub other_verifier: Option<Fingerprint>,
+    /// What that decoder, this one or another, did otherwise.
+    kept_otherwise: Option<String>,
+    /// Whether the request is the one that what is foretold is about.
+    as_foretold: bool,
 }
 
 /// A segment that differs from its source.
+#[derive(Serialize)]
 pub struct Differing {
-    pub index: usize,
-    pub bytes: Range<u64>,
-    /// Tokens that were foretold to differ, and the first of them; absent where nobody checked.
-    pub foretold: Option<(u32, Option<u32>)>,
+    segment: usize,
+    bytes: [u64; 2],
+    /// Tokens that were foretold to differ; null where nothing was foretold.
+    foretold_mismatches: Option<u32>,
+    /// The first of them.
+    first: Option<u32>,
 }
 
 /// Loads the decoder that `file` needs: where the file names the one that verified it, it knows itself.
@@ -60,8 +71,12 @@ pub fn decode<S: ByteSource>(
     let first = request.segments.as_ref().map_or(0, |segments| segments.start);
     let base = file.segment_info(first).map_or(0, |info| info.bytes.start);
     let (mut done, mut failed) = (0, None);
-    let mut restored =
-        Restored { decoded: Decoded::default(), differing: Vec::new(), foretold: 0, surprises: 0 };
+    let mut restored = Restored {
+        other_verifier: decoder.other_verifier(file.provenance()),
+        kept_otherwise: kept_otherwise(decoder, file),
+        as_foretold: decoder.keeps_promises(request),
+        ..Restored::default()
+    };
     let decoded = decoder.decode(file, request, &mut |event| {
         let result = match event {
             DecodeEvent::Text { segment, text } => {
@@ -96,6 +111,25 @@ pub fn decode<S: ByteSource>(
     Ok(restored)
 }
 
+/// The error of [`decode`], with what could be the reason of a promise that is not kept.
+pub fn explained<S: ByteSource>(
+    error: anyhow::Error,
+    decoder: &C3Decoder,
+    file: &LatentFile<S>,
+) -> anyhow::Error {
+    let broken = matches!(error.downcast_ref(), Some(c3_decoder::Error::BrokenPromise { .. }));
+    match (kept_otherwise(decoder, file), hints::of(&error)) {
+        (Some(kept), Some(hint)) if broken => with_hint(error, format!("{hint}; {kept}")),
+        _ => error,
+    }
+}
+
+/// What the decoder that verified the file did otherwise than this one.
+fn kept_otherwise<S: ByteSource>(decoder: &C3Decoder, file: &LatentFile<S>) -> Option<String> {
+    let (then, now) = (file.provenance().verified_with()?, decoder.kept());
+    (then != now).then(|| format!("it was verified with {then}, and this is {now}"))
+}
+
 /// Bytes of source text that `request` asks for.
 pub fn source_bytes<S: ByteSource>(file: &LatentFile<S>, request: &DecodeRequest) -> u64 {
     let Some(segments) = &request.segments else { return file.source().bytes };
@@ -115,16 +149,18 @@ impl Restored {
     ) -> anyhow::Result<Range<u64>> {
         let info = file.segment_info(segment.index)?;
         if !segment.exact {
-            let foretold = match info.fidelity {
-                Fidelity::Checked { mismatches, first } => Some((mismatches, first)),
-                _ => None,
+            let (foretold_mismatches, first) = match info.fidelity {
+                Fidelity::Checked { mismatches, first }
+                    if self.as_foretold && self.other_verifier.is_none() =>
+                {
+                    (Some(mismatches), first)
+                }
+                _ => (None, None),
             };
-            self.foretold += foretold.map_or(0, |(mismatches, _)| u64::from(mismatches));
-            self.surprises += usize::from(foretold.is_some_and(|(mismatches, _)| mismatches == 0));
-            if self.differing.len() < NAMED {
-                let (index, bytes) = (segment.index, info.bytes.clone());
-                self.differing.push(Differing { index, bytes, foretold });
-            }
+            self.foretold += u64::from(foretold_mismatches.unwrap_or(0));
+            self.surprises += usize::from(foretold_mismatches == Some(0));
+            let (segment, bytes) = (segment.index, [info.bytes.start, info.bytes.end]);
+            self.differing.push(Differing { segment, bytes, foretold_mismatches, first });
         }
         Ok(info.bytes)
     }
@@ -135,7 +171,8 @@ impl Restored {
         let of = human::counted(segments as u64, "segment");
         let differing = segments.saturating_sub(exact);
         if own_question && differing > 0 {
-            let mut named: Vec<String> = self.differing.iter().map(Differing::name).collect();
+            let first = self.differing.iter().take(NAMED);
+            let mut named: Vec<String> = first.map(Differing::name).collect();
             if differing > named.len() {
                 named.push(format!("and {} more", human::count((differing - named.len()) as u64)));
             }
@@ -147,8 +184,16 @@ impl Restored {
             ui.warn(format_args!("{differing} of {of} did not come back exactly{tokens}: {named}"));
             if self.surprises > 0 {
                 ui.warn(format_args!(
-                    "{} of them were foretold to come back: are the weights kept as they were then?",
-                    self.surprises
+                    "{} of them were foretold to come back: {}",
+                    self.surprises,
+                    self.kept_otherwise.as_deref().unwrap_or(
+                        "a near tie can go either way; --exact keeps a margin from them"
+                    )
+                ));
+            }
+            if let Some(found) = self.other_verifier.filter(|_| self.as_foretold) {
+                ui.warn(format_args!(
+                    "a decoder of fingerprint {found} was asked what will come back, not this one"
                 ));
             }
         }
@@ -161,13 +206,14 @@ impl Restored {
 impl Differing {
     /// `3 (bytes 100..200)`, with what was foretold of it.
     fn name(&self) -> String {
-        let bytes = human::byte_range(&self.bytes);
-        match self.foretold {
-            Some((tokens, Some(first))) => {
+        let [start, end] = self.bytes;
+        let bytes = human::byte_range(&(start..end));
+        match (self.foretold_mismatches, self.first) {
+            (Some(tokens), Some(first)) => {
                 let tokens = human::counted(tokens.into(), "token");
-                format!("{} ({bytes}, {tokens} from token {first} on)", self.index)
+                format!("{} ({bytes}, {tokens} from token {first} on)", self.segment)
             }
-            _ => format!("{} ({bytes})", self.index),
+            _ => format!("{} ({bytes})", self.segment),
         }
     }
 }

@@ -4,12 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use c3_core::{DecodeRequest, Decoded, SegmentSource, SourceHasher};
+use anyhow::Context as _;
+use c3_core::{DecodeRequest, SegmentSource};
 use serde::Serialize;
 
 use super::Context;
-use super::decoding::{Restored, decode, load_for, source_bytes};
+use super::decoding::{Differing, Restored, decode, explained, load_for, source_bytes};
 use super::ranges::{Cut, covering};
 use crate::compute::Compute;
 use crate::human;
@@ -98,7 +98,7 @@ impl Decompress {
             let total = source_bytes(&file, &request);
             Progress::bytes(&context.ui, "decompressing", Some(total))
         };
-        let (mut text_bytes, mut source) = (0, SourceHasher::new());
+        let mut text_bytes = 0;
         let mut cut = self.bytes.clone().map(Cut::new);
         let restored = decode(&decoder, &file, &request, &progress, &mut |segment, text| {
             let text = match &mut cut {
@@ -106,15 +106,9 @@ impl Decompress {
                 None => text,
             };
             text_bytes += text.len() as u64;
-            source.update(text);
             out.write_all(text).with_context(|| format!("can't write {}", self.output))
-        })?;
-        // Every segment hashes to what its source did: so must all of them together.
-        let whole = request.segments.is_none() && request.question.is_none();
-        let Decoded { segments, exact, .. } = restored.decoded;
-        if whole && exact == segments && source.finish() != file.source() {
-            bail!("the text differs from its source, though each segment's hash is right");
-        }
+        });
+        let restored = restored.map_err(|error| explained(error, &decoder, &file))?;
         out.commit()?;
         let (seconds, model) = (start.elapsed(), self.compute.model.name(&checkpoint));
         Ok(Done { restored, text_bytes, seconds, model })
@@ -132,6 +126,9 @@ struct Summary<'a> {
     cut_off_segments: usize,
     /// Tokens that were foretold to differ in the segments that do.
     foretold_mismatches: u64,
+    /// Absent as `exact_segments` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differing: Option<&'a [Differing]>,
     tokens: u64,
     text_bytes: u64,
     decode_seconds: f64,
@@ -147,6 +144,7 @@ impl<'a> Summary<'a> {
             exact_segments: own_question.then_some(decoded.exact),
             cut_off_segments: decoded.cut_off,
             foretold_mismatches: done.restored.foretold,
+            differing: own_question.then_some(&*done.restored.differing),
             tokens: decoded.tokens,
             text_bytes: done.text_bytes,
             decode_seconds: done.seconds.as_secs_f64(),

@@ -51,6 +51,8 @@ pub struct Doctor {
     pub compute: Compute,
     pub encode: EncodeRequest,
     pub decode: DecodeRequest,
+    /// Whether nothing is verified when text is compressed.
+    pub fast: bool,
     /// Bytes of text.
     pub text: u64,
     pub json: bool,
@@ -78,7 +80,7 @@ impl Doctor {
         }
         let checkpoint = self.compute.checkpoint(hub)?;
         let requests = (&self.encode, &self.decode);
-        Needs::new(&self.compute, &checkpoint, requests, self.text, problems).map(Some)
+        Needs::new(&self.compute, &checkpoint, requests, (self.text, self.fast), problems).map(Some)
     }
 }
 

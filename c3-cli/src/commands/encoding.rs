@@ -83,8 +83,11 @@ impl Stages<'_> {
     /// What the file will say of its origin.
     pub fn provenance(&self, model: &str) -> anyhow::Result<Provenance> {
         let mut provenance = self.encoder.provenance(self.request)?;
-        if let Some(identity) = self.decoder.and_then(C3Decoder::identity) {
+        if let Some(decoder) = self.decoder
+            && let Some(identity) = decoder.identity()
+        {
             provenance.set_verified_by(identity);
+            provenance.set_verified_with(decoder.kept());
         }
         provenance.model = model.to_owned();
         provenance.created_by = concat!("c3 ", env!("CARGO_PKG_VERSION")).to_owned();
@@ -139,9 +142,8 @@ impl Stages<'_> {
                 }
             }
         };
-        let done = match (self.promise.level, self.decoder) {
-            (Some(level), Some(decoder)) => {
-                let request = self.compress_request(level);
+        let done = match (self.promise.request(self.request), self.decoder) {
+            (Some(request), Some(decoder)) => {
                 let compressor = Compressor::new(self.encoder, decoder)?;
                 let done = compressor.compress(text, &request, &mut |event| match event {
                     Event::Tried { bytes } => {
@@ -170,10 +172,14 @@ impl Stages<'_> {
         interrupt::check()?;
         done
     }
+}
 
-    fn compress_request(&self, level: Level) -> CompressRequest {
-        let EncodeRequest { compression, dtype, batch, lossy } = *self.request;
-        CompressRequest { level, compression, dtype, batch, lossy, margin: self.promise.margin }
+impl Promise {
+    /// `request` with what is promised; none where nothing is.
+    pub fn request(&self, request: &EncodeRequest) -> Option<CompressRequest> {
+        let EncodeRequest { compression, dtype, batch, lossy } = *request;
+        let Self { level, margin } = *self;
+        level.map(|level| CompressRequest { level, compression, dtype, batch, lossy, margin })
     }
 }
 

@@ -22,7 +22,8 @@ pub fn tell(ui: &Ui, encoded: &Encoded) {
     }
 }
 
-fn sentence(encoded: &Encoded) -> Option<String> {
+/// How the latents were chosen, and what is promised; nothing where nobody looked.
+pub fn sentence(encoded: &Encoded) -> Option<String> {
     let Foretold { differing, exact, verbatim, .. } = encoded.fidelity;
     let compressed = encoded.compressed.as_ref().filter(|_| encoded.segments > 0)?;
     let mut parts = Vec::new();
@@ -32,7 +33,7 @@ fn sentence(encoded: &Encoded) -> Option<String> {
         parts.push("every byte will come back".to_owned());
         parts.extend(stored.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| counted(*n, noun)));
     } else if differing == 0 && verbatim + exact < encoded.segments {
-        parts.push("as far as was checked, all will come back".to_owned());
+        parts.push("as far as was checked, nothing is foretold to differ".to_owned());
     }
     if compressed.banks.len() + usize::from(verbatim > 0) > 1 || compressed.split > 0 {
         let banks = compressed.banks.iter().rev();

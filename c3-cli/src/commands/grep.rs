@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 use serde_json::json;
 
 use super::Context;
-use super::decoding::{decode, load_for};
+use super::decoding::{decode, explained, load_for};
 use crate::compute::Compute;
 use crate::input::Input;
 use crate::memory::{self, Decoding, Job};
@@ -79,7 +79,7 @@ impl Grep {
         }) {
             Ok(restored) => restored,
             Err(error) if error.is::<Enough>() => return Ok(found),
-            Err(error) => return Err(error),
+            Err(error) => return Err(explained(error, &decoder, &file)),
         };
         restored.warn(&context.ui, true);
         Ok(found)

@@ -66,6 +66,9 @@ fn summary(file: &LatentFile<Bytes>, segments: &[SegmentInfo]) -> Table {
         .row("ratio", ratio.to_string())
         .row("fidelity", fidelity_summary(segments))
         .row("question", format!("{:?}", provenance.prompt));
+    if let Some(kept) = provenance.verified_with() {
+        table = table.row("verified with", kept);
+    }
     // What the format itself keeps there is for programs.
     for (key, value) in provenance.extra.iter().filter(|(key, _)| !key.starts_with("c3.")) {
         table = table.row("metadata", format!("{key:?}: {value:?}"));
@@ -82,10 +85,11 @@ fn foretold_of(segments: &[SegmentInfo]) -> Foretold {
 fn fidelity_summary(segments: &[SegmentInfo]) -> String {
     let Foretold { unchecked, checked, differing, mismatches, exact, verbatim } =
         foretold_of(segments);
+    // Without corrections, a near tie may still go the other way.
     let will_differ = match differing {
-        0 => "checked: none will differ".to_owned(),
+        0 => "checked: none is foretold to differ".to_owned(),
         _ => format!(
-            "checked: {} will differ, in {}",
+            "checked: {} foretold to differ, in {}",
             human::count(differing),
             human::counted(mismatches, "token")
         ),
@@ -126,10 +130,11 @@ fn segment_table(segments: &[SegmentInfo]) -> String {
 fn fidelity(fidelity: &Fidelity) -> String {
     match fidelity {
         Fidelity::Unchecked => "unchecked".into(),
-        Fidelity::Checked { mismatches: 0, .. } => "checked: no token differs".into(),
+        Fidelity::Checked { mismatches: 0, .. } => "checked: no token foretold to differ".into(),
         Fidelity::Checked { mismatches, first } => {
             let first = first.map_or(String::new(), |first| format!(", first at {first}"));
-            format!("checked: {mismatches} tokens differ{first}")
+            let tokens = human::counted(u64::from(*mismatches), "token");
+            format!("checked: {tokens} foretold to differ{first}")
         }
         Fidelity::Exact { corrections, patches } => {
             let corrections = human::counted(corrections.len() as u64, "correction");
@@ -168,6 +173,7 @@ fn as_json(file: &LatentFile<Bytes>, segments: &[SegmentInfo]) -> Value {
         "verbatim_tokens": ratio.verbatim_tokens,
         "fidelity": foretold::counts(&foretold_of(segments)),
         "verified_by": provenance.verified_by().map(|print| print.to_string()),
+        "verified_with": provenance.verified_with(),
         "appendable": file.source_hasher().is_some(),
         "segment_count": segments.len(),
         "segments": segments.iter().map(segment_json).collect::<Vec<_>>(),

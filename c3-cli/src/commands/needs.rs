@@ -37,7 +37,7 @@ impl Needs {
         compute: &Compute,
         checkpoint: &Checkpoint,
         (encode, decode): (&EncodeRequest, &DecodeRequest),
-        text_bytes: u64,
+        (text_bytes, fast): (u64, bool),
         problems: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
         let mut need = |command: &str, encodes: bool, decodes: bool| -> anyhow::Result<_> {
@@ -52,7 +52,7 @@ impl Needs {
                 encoding: encodes.then_some(encoding),
                 decoding: decodes.then_some(decoding),
                 // What `compress` does unless it is told otherwise.
-                verifies: encodes && !decodes,
+                verifies: encodes && !decodes && !fast,
                 held_text: if encodes && decodes { text_bytes } else { 0 },
             };
             match compute.fit(&job) {

@@ -78,7 +78,9 @@ impl Roundtrip {
         let checkpoint = self.compute.checkpoint(&context.hub)?;
         let (mut encode_request, mut decode_request) = (self.encode.clone(), self.decode.clone());
         let held_text = bytes.len() as u64;
+        let promised = self.promise.request(&encode_request);
         let encoding = Encoding::new(&checkpoint, &encode_request, Some(held_text))?;
+        let encoding = encoding.choosing(&checkpoint, promised.as_ref(), Some(held_text))?;
         let fit = self.compute.fit(&Job {
             checkpoint: &checkpoint,
             threads: self.compute.thread_count(),

@@ -1,6 +1,7 @@
 //! `c3 verify`: whether a `.c3` file is sound and keeps what it says of its text.
 
 use std::io::Read;
+use std::ops::Range;
 
 use anyhow::Context as _;
 use c3_core::{DecodeRequest, Fidelity, LatentFile, Segment, SegmentSource, SourceHasher};
@@ -9,7 +10,7 @@ use c3_exact::{Finding, audit};
 use serde::Serialize;
 
 use super::Context;
-use super::decoding::{decode, load_for};
+use super::decoding::{Restored, decode, load_for};
 use crate::compute::Compute;
 use crate::human::{self, Table};
 use crate::input::{Bytes, Input};
@@ -19,14 +20,12 @@ use crate::report::Outcome;
 use crate::style::{BAD, GOOD, paint};
 use crate::{interrupt, output};
 
-/// Segments verified together where the user doesn't say.
-const BATCH: usize = 16;
-
 /// What to verify.
 pub struct Verify {
     pub input: Input,
     /// The text that it was made from.
     pub against: Option<Input>,
+    pub any_model: bool,
     pub compute: Compute,
     pub batch: Option<usize>,
     pub json: bool,
@@ -49,11 +48,19 @@ struct Findings {
     broken_promises: usize,
     /// Segments of which something else was foretold.
     not_as_foretold: usize,
+    /// Tokens that are right, but by no more than the margin; absent where no text was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    near_ties: Option<u64>,
+    /// Whether all segments together are the source; absent where not all came back, and where a text
+    /// was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_source: Option<bool>,
 }
 
 impl Verify {
     pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let findings = self.compute.install(|| self.verify(context))?;
+        memory::tell_peak(&context.ui);
         if self.json {
             output::print_json(&findings)?;
         } else {
@@ -66,73 +73,97 @@ impl Verify {
         let file = self.input.open_latents()?;
         let text = self.against.as_ref().map(|input| input.open_text(&context.ui)).transpose()?;
         let checkpoint = self.compute.checkpoint(&context.hub)?;
-        let request = DecodeRequest { batch: self.batch, ..Default::default() };
+        let any_fingerprint = self.any_model;
+        let request = DecodeRequest { batch: self.batch, any_fingerprint, ..Default::default() };
+        let decoding = Decoding::of_file(&checkpoint, &request, &file)?;
         let fit = self.compute.fit(&Job {
             checkpoint: &checkpoint,
             threads: self.compute.thread_count(),
             encoding: None,
-            decoding: Some(Decoding::of_file(&checkpoint, &request, &file)?),
+            decoding: Some(if text.is_some() { decoding.verifying() } else { decoding }),
             verifies: false,
             held_text: 0,
         })?;
         memory::tell(&context.ui, &fit);
         let decoder = load_for(&file, &checkpoint, &fit.options)?;
-        decoder.check(file.provenance())?;
+        if !self.any_model {
+            self.check(&decoder, &file)?;
+        }
+        if let Some(found) = decoder.other_verifier(file.provenance()) {
+            context.ui.warn(format_args!(
+                "a decoder of fingerprint {found} was asked what will come back, not this one"
+            ));
+        }
         let progress = Progress::bytes(&context.ui, "verifying", Some(file.source().bytes));
         let batch = fit.batch(fit.rows.decode).or(self.batch);
         match text {
             Some(mut text) => {
-                let batch = batch.unwrap_or(BATCH);
+                let batch = batch.unwrap_or(memory::VERIFIED);
                 let read = format!("can't read {}", self.against.as_ref().unwrap_or(&self.input));
                 compare(&decoder, &file, &mut text.reader, batch, &progress).context(read)
             }
-            None => decode_all(&decoder, &file, batch, &progress),
+            None => decode_all(&decoder, &file, &DecodeRequest { batch, ..request }, &progress),
         }
+    }
+
+    /// Refuses what another model made or promised.
+    fn check(&self, decoder: &C3Decoder, file: &LatentFile<Bytes>) -> anyhow::Result<()> {
+        let provenance = file.provenance();
+        decoder.check(provenance)?;
+        for index in 0..file.segment_count() {
+            decoder.check_promise(provenance, index, &file.segment_info(index)?.fidelity)?;
+        }
+        Ok(())
     }
 }
 
-/// Decodes every segment alone in its kind: one that breaks its promise doesn't end it.
+/// Decodes all segments: one that breaks its promise doesn't end it.
 fn decode_all(
     decoder: &C3Decoder,
     file: &LatentFile<Bytes>,
-    batch: Option<usize>,
+    request: &DecodeRequest,
     progress: &Progress,
 ) -> anyhow::Result<Findings> {
     let count = file.segment_count();
     let mut findings = Findings { segments: count, ..Findings::default() };
-    let mut next = 0;
-    while next < count {
-        let request =
-            DecodeRequest { segments: Some(next..count), batch, ..DecodeRequest::default() };
-        let decoded = decode(decoder, file, &request, progress, &mut |_, _| Ok(()));
-        match decoded {
+    let mut source = SourceHasher::new();
+    let mut decode = |segments: Range<usize>| -> anyhow::Result<Result<Restored, usize>> {
+        let mut all = Restored::default();
+        (all.decoded.segments, all.decoded.exact) = (segments.len(), segments.len());
+        let request = DecodeRequest { segments: Some(segments), ..request.clone() };
+        let decoded = decode(decoder, file, &request, progress, &mut |_, text| {
+            source.update(text);
+            Ok(())
+        });
+        decoded.map(Ok).or_else(|error| match error.downcast_ref() {
+            Some(&c3_decoder::Error::BrokenPromise { segment, .. }) => Ok(Err(segment)),
+            // All of them came back; what they are together is looked at below.
+            Some(c3_decoder::Error::OtherSource) => Ok(Ok(all)),
+            _ => Err(error),
+        })
+    };
+    let together = request.batch.unwrap_or(C3Decoder::MOST_ROWS).max(1);
+    for start in (0..count).step_by(together) {
+        let all = start..count.min(start.saturating_add(together));
+        let broken = match decode(all.clone())? {
             Ok(restored) => {
-                findings.exact += restored.decoded.exact;
-                findings.differing += restored.decoded.segments - restored.decoded.exact;
-                findings.not_as_foretold += restored.surprises;
-                next = count;
+                findings.add_restored(&restored);
+                continue;
             }
-            Err(error) => {
-                let Some(c3_decoder::Error::BrokenPromise { segment, .. }) = error.downcast_ref()
-                else {
-                    return Err(error);
-                };
-                // Those before it are decoded once more, without it.
-                let broken = *segment;
-                findings.broken_promises += 1;
-                findings.differing += 1;
-                if broken > next {
-                    let segments = Some(next..broken);
-                    let request = DecodeRequest { segments, batch, ..DecodeRequest::default() };
-                    let before = decode(decoder, file, &request, progress, &mut |_, _| Ok(()))?;
-                    findings.exact += before.decoded.exact;
-                    findings.differing += before.decoded.segments - before.decoded.exact;
-                    findings.not_as_foretold += before.surprises;
+            Err(broken) => broken,
+        };
+        // What the others do shows each alone.
+        for segment in all {
+            match if segment == broken { Err(segment) } else { decode(segment..segment + 1)? } {
+                Ok(restored) => findings.add_restored(&restored),
+                Err(_) => {
+                    findings.broken_promises += 1;
+                    findings.differing += 1;
                 }
-                next = broken + 1;
             }
         }
     }
+    findings.same_source = (findings.exact == count).then(|| source.finish() == file.source());
     Ok(findings)
 }
 
@@ -145,7 +176,7 @@ fn compare(
     progress: &Progress,
 ) -> anyhow::Result<Findings> {
     let count = file.segment_count();
-    let mut findings = Findings { segments: count, ..Findings::default() };
+    let mut findings = Findings { segments: count, near_ties: Some(0), ..Findings::default() };
     let mut source = SourceHasher::new();
     let mut next = 0;
     while next < count {
@@ -177,7 +208,16 @@ fn compare(
 }
 
 impl Findings {
+    fn add_restored(&mut self, Restored { decoded, surprises, .. }: &Restored) {
+        self.exact += decoded.exact;
+        self.differing += decoded.segments - decoded.exact;
+        self.not_as_foretold += surprises;
+    }
+
     fn add(&mut self, segment: &Segment, finding: &Finding) {
+        if let Finding::Verified { near_ties, .. } = *finding {
+            *self.near_ties.get_or_insert(0) += u64::from(near_ties);
+        }
         match *finding {
             Finding::OtherText => self.other_text += 1,
             Finding::Verbatim => self.exact += 1,
@@ -196,7 +236,7 @@ impl Findings {
     }
 
     fn is_sound(&self) -> bool {
-        let same = self.same_text.unwrap_or(true);
+        let same = self.same_text.unwrap_or(true) && self.same_source.unwrap_or(true);
         same && self.other_text + self.broken_promises + self.not_as_foretold == 0
     }
 
@@ -212,6 +252,14 @@ impl Findings {
                 false => paint(BAD, format_args!("another: {} differ", self.other_text)),
             };
             table = table.row("text", said);
+        }
+        if let Some(tokens) = self.near_ties.filter(|&tokens| tokens > 0) {
+            let tokens = human::counted(tokens, "token");
+            table = table.row("near ties", format!("{tokens} right by no more than the margin"));
+        }
+        if self.same_source == Some(false) {
+            let said = "another than that of the source, though each segment's is right";
+            table = table.row("sha-256", paint(BAD, said));
         }
         let verdict = match (self.broken_promises, self.not_as_foretold, self.is_sound()) {
             (0, 0, true) => paint(GOOD, "as the file says"),

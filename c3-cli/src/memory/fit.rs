@@ -1,7 +1,6 @@
 //! Batches and a number format that fit into the memory there is.
 
 use anyhow::anyhow;
-use c3_decoder::C3Decoder;
 use c3_nn::{BlockType, LoadOptions, WeightDtype};
 
 use super::job::{Estimate, Job, Rows};
@@ -105,7 +104,7 @@ impl Bounds {
         let decoding = job
             .decoding
             .as_ref()
-            .map_or((0, 0), |job| bounds(job.batch, C3Decoder::MOST_ROWS, job.most));
+            .map_or((0, 0), |job| bounds(job.batch, job.most_rows(), job.most));
         Self {
             least: Rows { encode: encoding.0, decode: decoding.0 },
             most: Rows { encode: encoding.1, decode: decoding.1 },

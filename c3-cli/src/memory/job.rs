@@ -5,7 +5,8 @@ use std::ops::Range;
 use c3_core::{ByteSource, DecodeRequest, EncodeRequest, LatentFile, SegmentSource};
 use c3_decoder::{C3Decoder, Positions};
 use c3_encoder::{Bank, C3Encoder};
-use c3_nn::{Checkpoint, LoadOptions, WeightDtype};
+use c3_exact::{CompressRequest, Level};
+use c3_nn::{C3Config, Checkpoint, LoadOptions, WeightDtype};
 use serde::Serialize;
 
 use super::process;
@@ -29,6 +30,9 @@ const FULL: f64 = 0.83;
 const COMPARING: u64 = 40;
 const COMPARED: u64 = 300_000;
 
+/// Segments verified together where the user doesn't say.
+pub const VERIFIED: usize = 16;
+
 /// A job, as far as its memory goes.
 pub struct Job<'a> {
     pub checkpoint: &'a Checkpoint,
@@ -50,12 +54,20 @@ pub struct Encoding {
     pub most: usize,
     /// Segments computed together, where the user says.
     pub batch: Option<usize>,
+    /// Banks that are tried on each segment beside `bank`.
+    others: Vec<Bank>,
+    /// Bytes of the text, where all of it is tried before anything is chosen.
+    tried: u64,
 }
 
 /// Latents to text.
 pub struct Decoding {
     /// Of the longest segment.
     pub positions: Positions,
+    /// Its length.
+    tokens: usize,
+    /// Whether one pass over the text is all that is computed.
+    verifies: bool,
     /// Segments that there are.
     pub most: usize,
     /// Segments computed together, where the user says.
@@ -98,11 +110,61 @@ impl Encoding {
             usize::try_from(segments).unwrap_or(usize::MAX).saturating_add(1)
         });
         let value_bytes = request.dtype.size() as u64;
-        Ok(Self { bank, value_bytes, most, batch: request.batch })
+        let (batch, others) = (request.batch, Vec::new());
+        Ok(Self { bank, value_bytes, most, batch, others, tried: 0 })
+    }
+
+    /// As it is to be compressed; `bytes` of text, where that is known.
+    pub fn choosing(
+        mut self,
+        checkpoint: &Checkpoint,
+        request: Option<&CompressRequest>,
+        bytes: Option<u64>,
+    ) -> anyhow::Result<Self> {
+        let Some(request) = request.filter(|request| request.is_adaptive()) else {
+            return Ok(self);
+        };
+        self.others = request.banks(checkpoint.config())?;
+        self.others.retain(|bank| bank.queries != self.bank.queries);
+        if let Level::Checked { budget: Some(_), .. } = request.level {
+            self.tried = bytes.unwrap_or(0);
+        }
+        Ok(self)
     }
 }
 
 impl Encoding {
+    /// Latents of a full segment from all banks but its own.
+    fn others(&self) -> usize {
+        let tokens = self.bank.segment_tokens;
+        self.others.iter().map(|bank| bank.latents(tokens)).sum()
+    }
+
+    /// Bytes that a batch is computed with: the other banks' queries come with its own, and their
+    /// latents wait to be chosen from.
+    fn batch_bytes(&self, config: &C3Config, rows: usize) -> u64 {
+        let own = self.bank.batch_bytes(config, rows);
+        if self.others.is_empty() {
+            return own;
+        }
+        let (tokens, others) = (self.bank.batch_tokens(rows), self.others().saturating_mul(rows));
+        let pass = |tokens| config.encoder.pass_bytes(tokens);
+        let more = pass(tokens.saturating_add(others)).saturating_sub(pass(tokens));
+        let width = config.encoder.hidden_size as u64;
+        let held = (others as u64).saturating_mul(width.saturating_mul(4 + self.value_bytes));
+        own.saturating_add(more).saturating_add(held)
+    }
+
+    /// Bytes of a text that is held with its latents from every bank.
+    fn tried_bytes(&self, config: &C3Config) -> u64 {
+        let tokens = self.tried as f64 / BYTES_PER_TOKEN;
+        let full = self.bank.segment_tokens;
+        let latents = (self.bank.latents(full) + self.others()) as f64 / full as f64;
+        let width = (config.encoder.hidden_size as u64 * self.value_bytes) as f64;
+        let each = size_of::<u32>() as f64 + latents * width;
+        self.tried.saturating_add((tokens * each) as u64)
+    }
+
     /// Bytes that verifying a batch works with.
     fn verify_bytes(&self, checkpoint: &Checkpoint, rows: usize) -> u64 {
         let tokens = self.bank.segment_tokens;
@@ -135,7 +197,8 @@ impl Decoding {
         let tokens = encoding.bank.segment_tokens;
         let latents = encoding.bank.latents(tokens);
         let positions = Positions::of_checkpoint(checkpoint, request, tokens, latents)?;
-        Ok(Self { positions, most: encoding.most, batch: request.batch })
+        let (most, batch) = (encoding.most, request.batch);
+        Ok(Self { positions, tokens, verifies: false, most, batch })
     }
 
     /// Of the segments of `file` that `request` names.
@@ -155,7 +218,30 @@ impl Decoding {
             latents = latents.max(usize::try_from(info.latents.end - info.latents.start)?);
         }
         let positions = Positions::of_checkpoint(checkpoint, request, tokens, latents)?;
-        Ok(Self { positions, most: asked.len(), batch: request.batch })
+        let (most, batch) = (asked.len(), request.batch);
+        Ok(Self { positions, tokens, verifies: false, most, batch })
+    }
+
+    /// The segments are only verified against their text.
+    pub fn verifying(self) -> Self {
+        Self { verifies: true, ..self }
+    }
+
+    /// The most segments that it is of use to compute together.
+    pub fn most_rows(&self) -> usize {
+        if self.verifies { VERIFIED } else { C3Decoder::MOST_ROWS }
+    }
+
+    /// Segments computed together where the user doesn't say.
+    fn default_rows(&self, config: &C3Config) -> usize {
+        if self.verifies { VERIFIED } else { self.positions.default_batch(config) }
+    }
+
+    fn batch_bytes(&self, config: &C3Config, rows: usize) -> u64 {
+        match self.verifies {
+            true => self.positions.verify_bytes(config, self.tokens, rows),
+            false => self.positions.batch_bytes(config, rows),
+        }
     }
 }
 
@@ -167,9 +253,10 @@ impl Job<'_> {
             .encoding
             .as_ref()
             .map_or(0, |job| job.batch.unwrap_or_else(|| job.bank.default_batch()).min(job.most));
-        let decode = self.decoding.as_ref().map_or(0, |job| {
-            job.batch.unwrap_or_else(|| job.positions.default_batch(config)).min(job.most)
-        });
+        let decode = self
+            .decoding
+            .as_ref()
+            .map_or(0, |job| job.batch.unwrap_or_else(|| job.default_rows(config)).min(job.most));
         Rows { encode, decode }
     }
 
@@ -178,14 +265,13 @@ impl Job<'_> {
         let config = self.checkpoint.config();
         let encoding = self.encoding.as_ref().map(|job| {
             let verified = self.verifies.then(|| job.verify_bytes(self.checkpoint, rows.encode));
-            let bytes = job.bank.batch_bytes(config, rows.encode).max(verified.unwrap_or(0));
+            let bytes = job.batch_bytes(config, rows.encode).max(verified.unwrap_or(0));
             // Both stages in turn use the same room. What is multiplied with bf16 takes half of it;
             // all in all a tenth less, as measured.
             let bf16 = matches!(options.dtype, WeightDtype::Bf16);
             if self.verifies && bf16 { bytes / 10 * 9 } else { bytes }
         });
-        let decoding =
-            self.decoding.as_ref().map(|job| job.positions.batch_bytes(config, rows.decode));
+        let decoding = self.decoding.as_ref().map(|job| job.batch_bytes(config, rows.decode));
         let encoder = encoding.map(|_| C3Encoder::weight_bytes(self.checkpoint, options));
         let decoder = (decoding.is_some() || self.verifies)
             .then(|| C3Decoder::weight_bytes(self.checkpoint, options));
@@ -225,13 +311,16 @@ impl Job<'_> {
 
     /// The text before and after, and in pieces, its latents in a file, and what compares both.
     fn text_bytes(&self) -> u64 {
-        let Some(Encoding { bank, value_bytes, .. }) = &self.encoding else { return 0 };
+        let Some(encoding) = &self.encoding else { return 0 };
+        let tried = encoding.tried_bytes(self.checkpoint.config());
+        let Encoding { bank, value_bytes, .. } = encoding;
         let tokens = self.held_text as f64 / BYTES_PER_TOKEN;
         let latents =
             tokens * bank.latents(bank.segment_tokens) as f64 / bank.segment_tokens as f64;
         let width = self.checkpoint.config().encoder.hidden_size as f64;
         let held = self.held_text as f64 * 3.0 + latents * width * *value_bytes as f64;
-        (held as u64).saturating_add(COMPARING * self.held_text.min(COMPARED))
+        let compared = COMPARING * self.held_text.min(COMPARED);
+        sum([held as u64, compared, tried])
     }
 }
 

@@ -5,7 +5,7 @@ mod job;
 mod process;
 
 pub use fit::{Fit, Limit, fit};
-pub use job::{Decoding, Encoding, Estimate, Job};
+pub use job::{Decoding, Encoding, Estimate, Job, VERIFIED};
 pub use process::peak;
 
 use crate::human;

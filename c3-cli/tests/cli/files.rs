@@ -1,7 +1,7 @@
 //! Commands on files: append, grep, diff, verify.
 
 use crate::checkpoints;
-use crate::support::{Dir, TEXT};
+use crate::support::{Dir, TEXT, letters};
 
 fn compressed(dir: &Dir, name: &str, text: &str, options: &[&str]) {
     let args = [&["compress", "-q", "-f", "-o", name], options].concat();
@@ -94,6 +94,43 @@ fn files_are_compared_by_their_segments() {
     assert_eq!(json["same_text"], false);
     assert!(json["equal_segments"].as_u64().unwrap() >= 1, "{json}");
     assert!(!json["only_in_b"].as_array().unwrap().is_empty());
+    // Nothing is certain enough for latents: segments are halved until they are kept as text.
+    let uncertain = ["--exact", "--max-corrections", "0", "--margin", "1e9"];
+    compressed(&dir, "b.c3", &old, &uncertain);
+    let run = dir.run(&["diff", "a.c3", "b.c3"]).expect(0).text();
+    assert!(run.starts_with("the same text; ") && run.contains("+ segment "), "{run}");
+    let json = dir.run(&["diff", "--json", "a.c3", "b.c3"]).expect(0).json();
+    let only = |side: &str| json[side].as_array().unwrap().len();
+    assert!(json["same_text"] == true && only("only_in_b") > only("only_in_a"), "{json}");
+}
+
+/// What is added can be promised in its own way.
+#[test]
+fn levels_of_what_is_appended() {
+    let dir = Dir::new();
+    compressed(&dir, "a.c3", TEXT, &["-r", "8"]);
+    let added = letters(900);
+    let append = |options: &[&str]| {
+        let args = [&["append", "a.c3", "--json"], options].concat();
+        dir.pipe(&args, added.as_bytes()).expect(0).json()
+    };
+    let precise = append(&["--min-precision", "0.99"]);
+    let number = |summary: &serde_json::Value, key: &str| summary[key].as_f64().unwrap();
+    let wrong = precise["fidelity"]["mismatches"].as_f64().unwrap();
+    assert!(wrong <= 0.01 * number(&precise, "text_tokens"), "{precise}");
+    let spent = append(&["--budget", "120"]);
+    let positions = number(&spent, "text_tokens") / number(&spent, "token_ratio");
+    assert!(positions <= 120.0 + 1e-6, "{spent}");
+    let exact = append(&["--exact", "--ratio", "32"]);
+    assert_eq!(exact["fidelity"]["promised"], true);
+    assert!(number(&exact, "corrections") > 0.0, "{exact}");
+    let whole = TEXT.to_owned() + &added.repeat(3);
+    dir.write("whole.txt", &whole);
+    let found = dir.run(&["verify", "a.c3", "--against", "whole.txt", "--json"]).expect(0).json();
+    assert_eq!(found["same_text"], true);
+    let range = format!("{}..{}", whole.len() - 700, whole.len());
+    let end = dir.run(&["decompress", "-q", "a.c3", "--bytes", &range]).expect(0).text();
+    assert_eq!(end, whole[whole.len() - 700..]);
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod interrupt;
 mod memory;
 mod models;
 mod output;
+mod parts;
+mod promises;
 mod pull;
 mod quantized;
 mod roundtrip;

@@ -74,6 +74,27 @@ fn predictions_are_within_a_tenth_of_what_is_taken() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A budget holds all of the text and its latents from every bank: of a text like this no machine does.
+#[test]
+fn a_budget_counts_the_text() {
+    let dir = Dir::new();
+    let sparse = std::fs::File::create(dir.path("in.txt")).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    let run = dir.run(&["compress", "in.txt", "-o", "out.c3", "--budget", "100000"]).expect(2);
+    assert!(run.stderr.starts_with("error: this needs at least "), "{}", run.stderr);
+    assert_eq!(dir.names(), ["in.txt"]);
+}
+
+#[test]
+fn without_a_check_no_decoder_is_counted() {
+    let dir = Dir::new();
+    let weights = |options: &[&str]| {
+        let needs = dir.run(&[&["doctor", "--json"], options].concat()).expect(0).json();
+        bytes(&needs["memory"]["compress"]["weight_bytes"])
+    };
+    assert!(weights(&["--fast"]) < 0.7 * weights(&[]));
+}
+
 #[test]
 fn a_limit_is_kept_by_smaller_batches_and_then_by_smaller_weights() {
     let dir = Dir::new();

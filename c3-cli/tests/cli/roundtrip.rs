@@ -1,4 +1,4 @@
-use crate::support::{Dir, TEXT};
+use crate::support::{Dir, TEXT, letters};
 
 #[test]
 fn the_keys_that_scripts_rely_on() {
@@ -54,19 +54,25 @@ fn an_empty_text_comes_back_empty() {
 #[test]
 fn it_can_promise() {
     let dir = Dir::new();
-    let bytes = [TEXT.as_bytes(), b"\r\n\xff\xfe end"].concat();
+    let text = TEXT.to_owned() + &letters(500);
+    let bytes = [text.as_bytes(), b"\r\n\xff\xfe end"].concat();
     let exact = ["roundtrip", "--json", "--strict", "-r", "32", "--exact"];
     let results = dir.pipe(&exact, &bytes).expect(0).json();
     assert_eq!((&results["exact"], &results["char_similarity"]), (&true.into(), &1.0.into()));
     let count = |of: &str| results[of].as_u64().unwrap();
     assert!(count("corrections") > 0 && count("patch_bytes") > 0, "{results}");
+    assert_eq!(results["fidelity"]["promised"], true);
+    let of_banks = results["fidelity"]["banks"].as_object().unwrap().values();
+    let of_banks: u64 = of_banks.map(|segments| segments.as_u64().unwrap()).sum();
+    let kept = results["fidelity"]["verbatim"].as_u64().unwrap();
+    assert_eq!(of_banks + kept, count("segments"), "{results}");
     let positions = count("latent_positions") + count("corrections");
     assert!(
         results["token_ratio"].as_f64().unwrap() <= count("text_tokens") as f64 / positions as f64
     );
     let better = ["roundtrip", "--json", "-r", "32", "--min-precision", "0.99"];
-    let better = dir.pipe(&better, TEXT.as_bytes()).expect(0).json();
-    let plain = dir.pipe(&["roundtrip", "--json", "-r", "32"], TEXT.as_bytes()).expect(0).json();
+    let better = dir.pipe(&better, text.as_bytes()).expect(0).json();
+    let plain = dir.pipe(&["roundtrip", "--json", "-r", "32"], text.as_bytes()).expect(0).json();
     let similarity = |of: &serde_json::Value| of["char_similarity"].as_f64().unwrap();
     assert!(similarity(&better) > similarity(&plain), "{better} {plain}");
     let refused = dir.pipe(&["roundtrip", "--exact", "--lossy"], TEXT.as_bytes()).expect(2).stderr;
@@ -94,7 +100,7 @@ fn special_tokens_in_the_text_are_only_characters() {
 #[test]
 fn the_report_for_people_shows_what_differs() {
     let dir = Dir::new();
-    dir.write("in.txt", TEXT);
+    dir.write("in.txt", letters(500));
     let report = dir.run(&["roundtrip", "in.txt", "-r", "32"]).expect(0).text();
     for label in ["text ", "model ", "restored ", "ratio ", "load ", "encode ", "decode "] {
         assert!(report.lines().any(|line| line.starts_with(label)), "{label}: {report}");

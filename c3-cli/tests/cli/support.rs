@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use c3_core::{LatentContext, LatentFile, Segment, SegmentSource, SourceDigest};
+
 /// English prose: the first page of a book.
 pub const TEXT: &str = "\
 It is a truth universally acknowledged, that a single man in possession of a good fortune, must \
@@ -12,6 +14,26 @@ be in want of a wife.\n\nHowever little known the feelings or views of such a ma
 first entering a neighbourhood, this truth is so well fixed in the minds of the surrounding \
 families, that he is considered as the rightful property of some one or other of their \
 daughters.\n";
+
+/// Words of random letters: at a high ratio no model gets all of them right.
+pub fn letters(bytes: usize) -> String {
+    let (mut state, mut text) = (3u32, String::new());
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    };
+    while text.len() < bytes {
+        let length = 1 + random(11);
+        text.extend((0..length).map(|_| char::from(b'a' + random(26) as u8)));
+        text.push(' ');
+    }
+    text
+}
+
+/// Sentences that are all different, with `end` behind each.
+pub fn sentences(count: usize, end: &str) -> String {
+    (0..count).map(|n| format!("Sentence {n} tells of the sea and the wind.{end}")).collect()
+}
 
 /// A temporary folder that commands run in.
 pub struct Dir(tempfile::TempDir);
@@ -89,6 +111,15 @@ impl Dir {
 
     pub fn spawn(&self, command: &mut Command) -> Child {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Makes a `.c3` file say something else.
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut [Segment], &mut SourceDigest)) {
+        let file = LatentFile::open(self.path(name)).unwrap().to_context().unwrap();
+        let (mut segments, mut source) = (file.segments().to_vec(), file.source());
+        change(&mut segments, &mut source);
+        let changed = LatentContext::new(file.provenance().clone(), source, segments).unwrap();
+        changed.save(self.path(name), true).unwrap();
     }
 
     /// Compresses `text` to `name`.
