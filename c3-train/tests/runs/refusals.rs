@@ -106,7 +106,7 @@ fn the_configurations_here_can_be_read() {
         assert!(config.data.train.iter().all(|path| path.ends_with("target/corpus/train.txt")));
         found.push(path.file_name().unwrap().to_string_lossy().into_owned());
     }
-    for name in ["builtin-quick.toml", "builtin-dense.toml", "builtin.toml"] {
+    for name in ["builtin-quick.toml", "builtin-dense.toml", "builtin.toml", "builtin-long.toml"] {
         assert!(found.iter().any(|found| found == name), "{found:?}");
     }
 }
