@@ -1,8 +1,34 @@
 //! Records made by hand, for tests.
 
 use crate::corpus::Kind;
-use crate::results::{BUCKETS, Record};
-use crate::{Ratio, Scores};
+use crate::results::{BUCKETS, Header, Machine, Record, VERSION};
+use crate::{Batches, ModelIdentity, Ratio, Scores};
+
+/// Of an experiment that nobody ran.
+pub fn header(experiment: &str) -> Header {
+    Header {
+        c3_eval: VERSION,
+        experiment: experiment.into(),
+        command: format!("c3 eval {experiment}"),
+        program: "c3 0.0.0".into(),
+        machine: Machine::default(),
+        device: "cpu".into(),
+        model: ModelIdentity {
+            name: "m".into(),
+            fingerprint: "0".repeat(64),
+            parameters: 1,
+            window: 256,
+            weights: "f32".into(),
+        },
+        corpora: Vec::new(),
+        compressors: vec!["c3".into()],
+        ratios: Vec::new(),
+        chunk: 1,
+        batches: Batches::default(),
+        kept_texts: 0,
+        cost: None,
+    }
+}
 
 /// Texts of a corpus at a ratio.
 pub struct Texts {

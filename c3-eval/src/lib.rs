@@ -22,6 +22,6 @@ pub use bootstrap::{Interval, bootstrap};
 pub use difference::{counterparts, difference, paired_difference};
 pub use error::{Error, Result};
 pub use metrics::{Metric, Scorer, Scores};
-pub use model::{Item, MARKERS, Model, ModelIdentity, Ratio};
+pub use model::{Batches, Item, MARKERS, Model, ModelIdentity, Ratio};
 pub use run::Evaluation;
 pub use summary::{Group, Row, Summary, Window, groups};

@@ -21,7 +21,24 @@ pub struct Model {
     pub encoder: C3Encoder,
     /// Latents to text.
     pub decoder: C3Decoder,
+    batches: Batches,
     identity: ModelIdentity,
+}
+
+/// Segments that each stage computes together, where memory doesn't hold as many as are of use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batches {
+    /// The encoder; without it, as many as are of use.
+    pub encode: Option<usize>,
+    /// The decoder.
+    pub decode: Option<usize>,
+}
+
+impl Batches {
+    /// Whether nothing is asked for.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Which model, as result files name it.
@@ -69,7 +86,18 @@ impl Model {
             window: config.segment_tokens,
             weights: format!("{} × {:?}", options.dtype, options.activations).to_lowercase(),
         };
-        Ok(Self { encoder, decoder, identity })
+        Ok(Self { encoder, decoder, batches: Batches::default(), identity })
+    }
+
+    /// The same model, computing at most so many segments together.
+    #[must_use]
+    pub fn with_batches(self, batches: Batches) -> Self {
+        Self { batches, ..self }
+    }
+
+    /// Segments that it computes together.
+    pub fn batches(&self) -> Batches {
+        self.batches
     }
 
     /// Which model it is.

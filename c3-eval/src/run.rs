@@ -66,6 +66,7 @@ impl Evaluation<'_> {
             compressors: self.compressors.clone(),
             ratios: self.ratios.clone(),
             chunk: CHUNK,
+            batches: self.model.batches(),
             kept_texts: self.kept_texts,
             cost: None,
         }

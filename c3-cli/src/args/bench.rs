@@ -56,8 +56,12 @@ enum StageArg {
     Prefill,
     /// The same decoder reads the text itself
     PrefillText,
+    /// Encoding, then the decoder's first token
+    FirstToken,
     /// The decoder gives the tokens after its first
     Decode,
+    /// The same decoder behind the text itself gives as many
+    DecodeText,
     /// One teacher-forced pass over latents and text
     Verify,
     /// Encoding, then decoding
@@ -78,7 +82,9 @@ impl BenchArgs {
             StageArg::Encode => Stage::Encode,
             StageArg::Prefill => Stage::Prefill,
             StageArg::PrefillText => Stage::PrefillText,
+            StageArg::FirstToken => Stage::FirstToken,
             StageArg::Decode => Stage::Decode,
+            StageArg::DecodeText => Stage::DecodeText,
             StageArg::Verify => Stage::Verify,
             StageArg::RoundTrip => Stage::RoundTrip,
         };

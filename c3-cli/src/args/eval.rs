@@ -37,7 +37,7 @@ enum EvalCommand {
     /// C3 beside others in the same number of decoder positions: the text's beginning, a part of its
     /// tokens, means of its embeddings
     Baselines(BaselineArgs),
-    /// Pages of the Fox benchmark, binned by their tokens
+    /// Pages of the Fox benchmark, in bins of 100 of the model's own tokens
     Fox(FoxArgs),
     /// Speed, latency, memory and bytes, beside the same decoder reading the text itself
     Cost(CostArgs),

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use c3_eval::cost::{Load, Stage, measure};
-use c3_eval::results::{CostRecord, Machine};
+use c3_eval::results::{CostRecord, Machine, Place};
 use c3_eval::{Model, Ratio, tables};
 use serde::Serialize;
 
@@ -41,14 +41,17 @@ pub struct Bench {
 #[derive(Serialize)]
 struct Printed<'a> {
     command: String,
+    program: String,
     machine: Machine,
+    device: String,
     model: &'a c3_eval::ModelIdentity,
     loads: &'a [CostRecord],
 }
 
 impl Bench {
     pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
-        let model = self.compute.install(|| eval::load(&self.compute, context))?;
+        let batch = self.batches.iter().copied().max();
+        let (model, _) = self.compute.install(|| eval::load(&self.compute, context, batch))?;
         let loads = self.loads(&model)?;
         let threads: Vec<Option<NonZeroUsize>> = match self.thread_counts.is_empty() {
             true => vec![self.compute.threads],
@@ -74,13 +77,21 @@ impl Bench {
             records.extend(timed);
         }
         drop(progress);
+        let (machine, device, program) =
+            (eval::machine(), eval::device(&self.compute), eval::program());
+        let model = model.identity();
+        let place = Place { model, machine: &machine, device: &device, program: &program };
         match self.format {
-            Format::Markdown => output::print(&tables::bench(&records).to_markdown())?,
-            Format::Csv => output::print(&tables::cost_csv(&records))?,
+            Format::Markdown => {
+                output::print(&format!("{}\n{place}\n", tables::bench(&records).to_markdown()))?;
+            }
+            Format::Csv => output::print(&tables::cost_csv(&place, &records))?,
             Format::Json => output::print_json(&Printed {
                 command: eval::command(),
-                machine: eval::machine(),
-                model: model.identity(),
+                program,
+                machine,
+                device,
+                model,
                 loads: &records,
             })?,
         }

@@ -110,7 +110,10 @@ fn bad_input_is_named() {
     };
     said(&["eval", "sweep", "none.jsonl"], "can't read none.jsonl");
     dir.write("empty/readme.bin", "");
-    said(&["eval", "sweep", "empty"], "empty has no text to evaluate");
+    said(
+        &["eval", "sweep", "empty"],
+        "empty (.txt, .md and .jsonl files in it) has no text to evaluate",
+    );
     dir.write("latin.txt", b"caf\xe9");
     said(&["eval", "sweep", "latin.txt"], "latin.txt is not UTF-8: invalid byte at offset 3");
     dir.write("bad.jsonl", "{\"id\": 1}\n");
@@ -155,7 +158,9 @@ fn a_bench_combines_its_lists() {
     let args = ["bench", "-s", "encode,decode", "-r", "8,16", "-t", "16,24", "--batch", "1,2"];
     let args = [&args[..], &["--repetitions", "2", "--thread-counts", "1"]].concat();
     let table = dir.run(&args).expect(0).text();
-    assert_eq!(table.lines().count(), 2 + 2 * 2 * 2 * 2, "{table}");
+    // Under them a blank line, and which model was measured on which machine.
+    assert_eq!(table.lines().count(), 2 + 2 * 2 * 2 * 2 + 2, "{table}");
+    assert!(table.lines().last().unwrap().contains(" with c3 "), "{table}");
     assert!(table.contains(" ± "));
     let json = dir.run(&["bench", "-r", "8", "-t", "16", "-o", "json"]).expect(0).json();
     let load = &json["loads"][0];
@@ -167,5 +172,9 @@ fn a_bench_combines_its_lists() {
     let csv =
         dir.run(&["bench", "-r", "8", "-t", "16", "-s", "verify", "-o", "csv"]).expect(0).text();
     assert!(csv.starts_with("ratio,tokens,batch,threads,stage,") && csv.contains("\n8,16,1,"));
+    assert!(
+        csv.lines().all(|line| line.matches(',').count() >= 22) && csv.contains(",cpu\n"),
+        "{csv}"
+    );
     assert!(dir.run(&["bench", "-t", "300"]).expect(2).stderr.contains("1 to 256 tokens"));
 }

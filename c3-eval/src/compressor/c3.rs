@@ -1,7 +1,7 @@
 use super::{Compressor, Restored, segments};
 use crate::{Item, Model, Result};
 
-/// Segments encoded together.
+/// Segments encoded together at most.
 const BATCH: usize = 16;
 
 /// Context Cascade Compression itself: latents stored in f16 and decoded greedily.
@@ -26,7 +26,8 @@ impl Compressor for C3<'_> {
         let ids: Vec<&[u32]> =
             items.iter().flat_map(|item| &item.pieces).map(|piece| piece.ids.as_slice()).collect();
         let mut latents = Vec::with_capacity(ids.len());
-        for batch in ids.chunks(BATCH) {
+        let batch = self.model.batches().encode.unwrap_or(BATCH).clamp(1, BATCH);
+        for batch in ids.chunks(batch) {
             latents.extend(self.model.encoder.latents(batch, &first.bank)?);
         }
         segments::decode(self.model, items, &latents)

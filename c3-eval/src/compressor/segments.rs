@@ -43,7 +43,8 @@ pub(super) fn decode(
     }
     let provenance = model.encoder.provenance(&EncodeRequest::default())?;
     let context = LatentContext::new(provenance, source.finish(), segments)?;
-    model.decoder.decode(&context, &DecodeRequest::default(), &mut |event| {
+    let request = DecodeRequest { batch: model.batches().decode, ..DecodeRequest::default() };
+    model.decoder.decode(&context, &request, &mut |event| {
         match event {
             DecodeEvent::Text { segment, text } => restored[item_of[segment]].text.push_str(text),
             // What was made here is UTF-8.

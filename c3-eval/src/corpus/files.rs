@@ -8,6 +8,12 @@ use crate::{Error, Result};
 /// Endings of the files that a folder's texts are taken from.
 const ENDINGS: [&str; 3] = ["txt", "md", "jsonl"];
 
+/// Those endings, for messages.
+pub(super) fn endings() -> String {
+    let [others @ .., last] = ENDINGS.map(|ending| format!(".{ending}"));
+    format!("{} and {last}", others.join(", "))
+}
+
 /// The texts of a file or folder.
 pub(super) fn read(path: &Path) -> Result<Vec<Sample>> {
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;

@@ -78,7 +78,11 @@ impl Corpus {
     fn new(name: String, mut samples: Vec<Sample>, path: &Path) -> Result<Self> {
         samples.retain(|sample| !sample.text.is_empty());
         if samples.is_empty() {
-            return Err(Error::EmptyCorpus(path.display().to_string()));
+            let what = match path.is_dir() {
+                true => format!("{} ({} files in it)", path.display(), files::endings()),
+                false => path.display().to_string(),
+            };
+            return Err(Error::EmptyCorpus(what));
         }
         let mut seen: HashMap<String, usize> = HashMap::new();
         for sample in &mut samples {

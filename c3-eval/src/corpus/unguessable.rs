@@ -246,6 +246,28 @@ mod tests {
         assert_ne!(letters, TEXT);
     }
 
+    /// Texts of another program version would be other texts: results could not be compared.
+    #[test]
+    fn what_is_made_is_pinned() {
+        let text = format!("{TEXT} {TEXT}\n小明硕士毕业于中国科学院。他去了日本。");
+        let hashes = [
+            (Kind::WordShuffle, "6a781311d542a37a"),
+            (Kind::SentenceShuffle, "a1e7cdcb443a2cb2"),
+            (Kind::RandomLetters, "8934ef9f9732ea77"),
+            (Kind::Digits, "8ee9d26e7673864a"),
+            (Kind::Table, "2b9e6c9491134511"),
+            (Kind::MixedScripts, "9e2db9adaa6417fa"),
+        ];
+        assert_eq!(hashes.map(|(kind, _)| kind), Kind::ALL);
+        let sha256 = |kind| {
+            let mut hasher = c3_core::SourceHasher::new();
+            hasher.update(made(kind, &text).as_bytes());
+            format!("{:.16}", hasher.finish().sha256.to_string())
+        };
+        let found = Kind::ALL.map(|kind| (kind, sha256(kind)));
+        assert_eq!(found, hashes.map(|(kind, hash)| (kind, hash.to_owned())));
+    }
+
     #[test]
     fn uuids_have_their_version_and_variant() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);

@@ -2,11 +2,8 @@
 
 use super::chart::{Chart, Scale, Series};
 use super::published;
-use crate::results::BUCKETS;
+use crate::results::{BUCKETS, unbinned};
 use crate::{Group, Interval, Metric, Row, Window};
-
-/// Series of ours that stand beside the published ones: more would hide them.
-const OURS_BESIDE_PUBLISHED: usize = 3;
 
 /// A chart with its caption, and a name for a file of it.
 pub(super) struct Figure {
@@ -79,13 +76,24 @@ pub(super) fn similarity(
 }
 
 /// Fox's precision against the ratio, with the published numbers beside it.
-pub(super) fn beside_published(rows: &[&Row]) -> Figure {
-    let mut series = by_ratio(rows, Metric::FoxPrecision, Row::label);
-    series.truncate(OURS_BESIDE_PUBLISHED);
+pub(super) fn beside_published(rows: &[&Row], also: &str) -> Figure {
+    // A model with one bank compresses every page to as many latents: its pages' lengths are its ratios,
+    // and its bins one series, as in the papers.
+    let label = |row: &Row| match row.group.ratio.0 {
+        Some(_) => row.label(),
+        None => {
+            let corpus = unbinned(&row.group.corpus).to_owned();
+            Group { corpus, ..row.group.clone() }.label()
+        }
+    };
+    let mut series = by_ratio(rows, Metric::FoxPrecision, label);
     series.extend(published_series(series.len()));
-    let caption = "The Fox script's precision against the ratio; dashed: what others have printed, of \
-                   other models on other texts (English Fox pages, 600 to 1,300 tokens)";
-    figure("published", caption, against_ratio("Fox precision", series))
+    let caption = format!(
+        "Precision against the ratio{also}. Ours is that of the Fox script: the share of a text's \
+         different words that came back. Dashed: what others have printed, of other models on other texts \
+         (English Fox pages, 600 to 1,300 of their tokens); the authors of C3 don't define theirs"
+    );
+    figure("published", caption, against_ratio("precision", series))
 }
 
 /// The share of wrong tokens along the text, a line for each ratio.
@@ -131,12 +139,87 @@ pub(super) fn latency(series: Vec<(String, Vec<(f64, Interval)>)>) -> Figure {
     figure("latency", "Time to the decoder's first token", chart)
 }
 
-/// The rows of a corpus in one piece that a compressor restored, plain or not.
+/// Rows that are drawn, and what the caption says of those that aren't.
+pub(super) struct Drawn<'r> {
+    pub rows: Vec<&'r Row>,
+    pub also: String,
+}
+
+/// The rows within the window; where there are none, all.
+pub(super) fn drawn<'r>(rows: impl Iterator<Item = &'r Row>) -> Drawn<'r> {
+    let (within, beyond): (Vec<&Row>, Vec<&Row>) =
+        rows.partition(|row| row.group.window == Window::Within);
+    if within.is_empty() {
+        let also = if beyond.is_empty() { "" } else { ", of texts longer than the window" };
+        return Drawn { rows: beyond, also: also.into() };
+    }
+    let n: usize = beyond.iter().map(|row| row.n).sum();
+    let results = if n == 1 { "result" } else { "results" };
+    let also = match n {
+        0 => String::new(),
+        n => format!(" ({n} {results} of texts longer than the window not drawn)"),
+    };
+    Drawn { rows: within, also }
+}
+
+/// The rows of a corpus, plain or not.
 pub(super) fn of_corpus<'r>(
     rows: &'r [Row],
     corpus: &str,
     wanted: impl Fn(&Group) -> bool,
-) -> Vec<&'r Row> {
-    let group = |row: &&Row| row.group.corpus == corpus && wanted(&row.group);
-    rows.iter().filter(group).filter(|row| row.group.window == Window::Within).collect()
+) -> Drawn<'r> {
+    drawn(rows.iter().filter(|row| row.group.corpus == corpus && wanted(&row.group)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Summary;
+    use crate::fixture::{Texts, header};
+    use crate::results::{Record, Results};
+
+    fn labels(rows: &[Row]) -> Vec<(String, usize)> {
+        let figure = beside_published(&drawn(rows.iter()).rows, "");
+        let ours = figure.chart.series.into_iter().filter(|series| !series.published);
+        ours.map(|series| (series.label, series.points.len())).collect()
+    }
+
+    fn pages(ratio: Option<u32>) -> Vec<Row> {
+        let mut records: Vec<Record> = Texts::new("fox-en", 0).scored(&[0.5, 0.6, 0.7]);
+        for (record, tokens) in records.iter_mut().zip([99, 100, 250]) {
+            (record.tokens, record.ratio.0) = (tokens, ratio);
+        }
+        let results = Results { header: header("fox"), records }.binned();
+        Summary::of(&results.records).rows
+    }
+
+    #[test]
+    fn the_bins_of_a_single_bank_are_one_series() {
+        assert_eq!(labels(&pages(None)), [("fox-en".to_owned(), 3)]);
+        let bins = ["0–100", "100–200", "200–300"].map(|bin| (format!("fox-en, {bin} tokens"), 1));
+        assert_eq!(labels(&pages(Some(8))), bins);
+    }
+
+    #[test]
+    fn every_corpus_stands_beside_the_published_numbers() {
+        let corpora = ["a", "b", "c", "d", "e"];
+        let records: Vec<Record> =
+            corpora.iter().flat_map(|name| Texts::new(name, 8).scored(&[0.5])).collect();
+        let expected = corpora.map(|name| (name.to_owned(), 1));
+        assert_eq!(labels(&Summary::of(&records).rows), expected);
+    }
+
+    #[test]
+    fn captions_say_what_is_not_drawn() {
+        let mut records = Texts::new("a", 8).scored(&[0.5, 0.6, 0.7]);
+        records[0].beyond_window = true;
+        let rows = Summary::of(&records).rows;
+        let some = drawn(rows.iter());
+        assert_eq!((some.rows.len(), some.rows[0].n), (1, 2));
+        assert_eq!(some.also, " (1 result of texts longer than the window not drawn)");
+        records.iter_mut().for_each(|record| record.beyond_window = true);
+        let rows = Summary::of(&records).rows;
+        let long = of_corpus(&rows, "a", |_| true);
+        assert_eq!((long.rows.len(), long.also.as_str()), (1, ", of texts longer than the window"));
+    }
 }

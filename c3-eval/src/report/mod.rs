@@ -73,7 +73,7 @@ impl ReportBuilder {
             self.files.push(ResultFile::Cost(results));
             return Ok(complete);
         }
-        let results = read_results::<Record>(path)?;
+        let results = read_results::<Record>(path)?.binned();
         let complete = results.is_complete();
         self.files.push(ResultFile::Texts(results));
         Ok(complete)

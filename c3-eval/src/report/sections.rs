@@ -1,6 +1,7 @@
 //! What each experiment shows.
 
-use super::html::{Section, command, table};
+use super::figures::drawn;
+use super::html::{Section, command, escape, table};
 use super::restored::restored;
 use super::{figures, published};
 use crate::cost::Stage;
@@ -25,7 +26,7 @@ pub(super) fn of_texts<'r>(experiment: &str, results: &'r Results) -> Section<'r
     };
     section.html(format!(
         "<details><summary>Every metric</summary>{}{}</details>\n",
-        table(&tables::metrics(&rows)),
+        table(&tables::every_metric(&rows)),
         command(header)
     ));
     section.html(beyond(header.model.window, &rows));
@@ -33,17 +34,12 @@ pub(super) fn of_texts<'r>(experiment: &str, results: &'r Results) -> Section<'r
     section
 }
 
-/// The rows within the window; where there are none, all.
-fn drawn(rows: &[Row]) -> Vec<&Row> {
-    let within: Vec<&Row> = rows.iter().filter(|row| row.group.window == Window::Within).collect();
-    if within.is_empty() { rows.iter().collect() } else { within }
-}
-
 fn sweep<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row]) -> Section<'r> {
-    let caption = "Char similarity against the ratio, with 95% intervals";
-    section.figure(figures::similarity("ratio", caption, &drawn(rows), Row::label));
+    let shown = drawn(rows.iter());
+    let caption = format!("Char similarity against the ratio, with 95% intervals{}", shown.also);
+    section.figure(figures::similarity("ratio", caption, &shown.rows, Row::label));
     section.table(&tables::card(rows));
-    beside_published(&mut section, &drawn(rows));
+    beside_published(&mut section, &shown.rows, &shown.also);
     section
         .html("<p>Change of char similarity from each ratio to the next, on the same texts:</p>\n");
     section.table(&tables::decline(records));
@@ -53,10 +49,10 @@ fn sweep<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row]) -> Sect
 fn positions<'r>(mut section: Section<'r>, rows: &[Row]) -> Section<'r> {
     for corpus in &section.header.corpora {
         let of = figures::of_corpus(rows, &corpus.name, |group| group.kind == corpus.kind);
-        if let Some(first) = of.first() {
-            let caption = format!("Wrong tokens along the text: {}", first.label());
+        if let Some(first) = of.rows.first() {
+            let caption = format!("Wrong tokens along the text: {}{}", first.label(), of.also);
             let name = format!("position-{}", first.label());
-            section.figure(figures::position(&name, caption, &of));
+            section.figure(figures::position(&name, caption, &of.rows));
         }
     }
     section.table(&tables::position(rows));
@@ -72,12 +68,12 @@ fn unguessable<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row]) -
         |row: &Row| row.group.kind.map_or("plain".to_owned(), |kind| kind.name().replace('_', " "));
     for corpus in section.header.corpora.iter().filter(|corpus| corpus.kind.is_none()) {
         let of = figures::of_corpus(rows, &corpus.name, |_| true);
-        if !of.is_empty() {
+        if !of.rows.is_empty() {
             let (name, caption) = (
                 format!("unguessable-{}", corpus.name),
-                format!("Plain and unguessable: {}", corpus.name),
+                format!("Plain and unguessable: {}{}", corpus.name, of.also),
             );
-            section.figure(figures::similarity(&name, caption, &of, label));
+            section.figure(figures::similarity(&name, caption, &of.rows, label));
         }
     }
     section.table(&tables::gap(&section.header.corpora, records));
@@ -91,8 +87,9 @@ fn out_of_domain<'r>(mut section: Section<'r>, records: &[Record], rows: &[Row])
         let domain = if apart { "never trained on" } else { "held out" };
         format!("{} ({domain})", row.label())
     };
-    let caption = "Held-out texts and texts out of domain";
-    section.figure(figures::similarity("domain", caption, &drawn(rows), label));
+    let shown = drawn(rows.iter());
+    let caption = format!("Held-out texts and texts out of domain{}", shown.also);
+    section.figure(figures::similarity("domain", caption, &shown.rows, label));
     section.table(&tables::gap(&header.corpora, records));
     section
 }
@@ -106,23 +103,27 @@ fn baselines<'r>(mut section: Section<'r>, rows: &[Row]) -> Section<'r> {
     let label = |row: &Row| row.group.compressor.replace('_', " ");
     for corpus in &section.header.corpora {
         let of = figures::of_corpus(rows, &corpus.name, |_| true);
-        if !of.is_empty() {
-            let caption = format!("Compressors at the same budget: {}", corpus.name);
+        if !of.rows.is_empty() {
+            let caption = format!("Compressors at the same budget: {}{}", corpus.name, of.also);
             let name = format!("baselines-{}", corpus.name);
-            section.figure(figures::similarity(&name, caption, &of, label));
+            section.figure(figures::similarity(&name, caption, &of.rows, label));
         }
     }
     section
 }
 
 fn fox<'r>(mut section: Section<'r>, rows: &[Row]) -> Section<'r> {
-    beside_published(&mut section, &rows.iter().collect::<Vec<_>>());
+    section.html(
+        "<p>Pages in bins of 100 of this model's tokens. The papers count those of their own tokenizers: \
+         their bins hold other pages.</p>\n",
+    );
+    beside_published(&mut section, &rows.iter().collect::<Vec<_>>(), "");
     section
 }
 
 /// What others have printed, drawn beside the rows and in a table of its own.
-fn beside_published(section: &mut Section<'_>, rows: &[&Row]) {
-    section.figure(figures::beside_published(rows));
+fn beside_published(section: &mut Section<'_>, rows: &[&Row], also: &str) {
+    section.figure(figures::beside_published(rows, also));
     section.html(format!(
         "<details><summary>The published numbers: other models, other texts; the ratio counts latents \
          alone</summary>{}<p class=\"quiet\">C3: arXiv 2511.15244, figure 1. DeepSeek-OCR: arXiv \
@@ -163,14 +164,17 @@ pub(super) fn of_cost(results: &Results<CostRecord>) -> Section<'_> {
     for record in records {
         let latents = (record.positions / record.load.batch).saturating_sub(crate::MARKERS);
         let ratio = record.load.tokens as f64 / latents.max(1) as f64;
-        for (stage, from) in [(Stage::Prefill, "latents"), (Stage::PrefillText, "the text itself")]
-        {
+        for (stage, from) in [
+            (Stage::Prefill, "from latents"),
+            (Stage::PrefillText, "from the text itself"),
+            (Stage::FirstToken, "from the text through latents"),
+        ] {
             let Some((_, timed)) = record.stages.iter().find(|(s, _)| *s == stage) else {
                 continue;
             };
             let (mean, sd) = (1000.0 * timed.seconds, 1000.0 * timed.seconds_sd);
             let point = (ratio, Interval { mean, low: (mean - sd).max(0.0), high: mean + sd });
-            let label = format!("{} tokens, from {from}", record.load.tokens);
+            let label = format!("{} tokens, {from}", record.load.tokens);
             match series.iter_mut().find(|(of, _)| *of == label) {
                 Some((_, points)) => points.push(point),
                 None => series.push((label, vec![point])),
@@ -180,7 +184,10 @@ pub(super) fn of_cost(results: &Results<CostRecord>) -> Section<'_> {
     series.iter_mut().for_each(|(_, points)| points.sort_by(|a, b| a.0.total_cmp(&b.0)));
     let mut section = Section::new("What it costs", header);
     section.figure(figures::latency(series));
-    section.html("<p class=\"quiet\">Whiskers and ± are one standard deviation.</p>\n");
+    section.html(format!(
+        "<p class=\"quiet\">Whiskers and ± are one standard deviation. {}.</p>\n",
+        escape(&header.place().to_string())
+    ));
     section.table(&tables::cost(records));
     section
 }

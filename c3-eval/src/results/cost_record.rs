@@ -11,6 +11,9 @@ pub struct CostRecord {
     pub load: Load,
     /// Threads that computed.
     pub threads: usize,
+    /// Memory that the process took at most while this was measured, where somebody looked.
+    #[serde(default)]
+    pub peak_bytes: Option<u64>,
     /// The stages, timed.
     pub stages: Vec<(Stage, Repeated)>,
     /// Decoder positions that the latents cost.

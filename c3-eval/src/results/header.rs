@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Corpus, Kind};
 use crate::cost::Load;
-use crate::{Error, ModelIdentity, Ratio, Result};
+use crate::{Batches, Error, ModelIdentity, Ratio, Result};
 
 /// The version of result files that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 2;
@@ -36,6 +36,9 @@ pub struct Header {
     pub ratios: Vec<Ratio>,
     /// Texts restored together, which a result may depend on in its last bits.
     pub chunk: usize,
+    /// Segments computed together, where memory was limited: the same goes for them.
+    #[serde(default, skip_serializing_if = "Batches::is_default")]
+    pub batches: Batches,
     /// Restored texts that are kept, of each corpus, compressor and ratio.
     pub kept_texts: usize,
     /// What is timed, where the experiment is cost: then there are no texts.
@@ -52,6 +55,26 @@ pub struct CostPlan {
     pub threads: usize,
     /// Measurements of each.
     pub repetitions: usize,
+}
+
+/// Which model was measured by which program where: what speeds mean nothing without.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'h> {
+    /// The model.
+    pub model: &'h ModelIdentity,
+    /// The machine.
+    pub machine: &'h Machine,
+    /// What computed.
+    pub device: &'h str,
+    /// The program.
+    pub program: &'h str,
+}
+
+impl std::fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { model, machine, device, program } = self;
+        write!(f, "{model} with {program} on {machine}, on {device}")
+    }
 }
 
 /// Where an evaluation ran.
@@ -133,6 +156,12 @@ impl CorpusIdentity {
 }
 
 impl Header {
+    /// Which model was measured by which program where.
+    pub fn place(&self) -> Place<'_> {
+        let Self { model, machine, device, program, .. } = self;
+        Place { model, machine, device, program }
+    }
+
     /// Reads the first line of `path`.
     pub(super) fn parse(path: &Path, line: &str) -> Result<Self> {
         let other = |found: String| Error::Version { path: path.into(), expected: VERSION, found };
@@ -176,6 +205,11 @@ impl Header {
         differs("compressors", self.compressors.join(", "), other.compressors.join(", "))?;
         differs("ratios", ratios(self), ratios(other))?;
         differs("chunk", self.chunk.to_string(), other.chunk.to_string())?;
+        let batches = |header: &Self| {
+            let of = |batch: Option<usize>| batch.map_or("any".into(), |batch| batch.to_string());
+            format!("{} and {}", of(header.batches.encode), of(header.batches.decode))
+        };
+        differs("batches", batches(self), batches(other))?;
         differs("number of kept texts", self.kept_texts.to_string(), other.kept_texts.to_string())?;
         let cost =
             |header: &Self| header.cost.as_ref().map_or_else(String::new, ToString::to_string);

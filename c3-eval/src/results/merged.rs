@@ -24,7 +24,7 @@ pub struct Merged {
 /// Where a file is of another model, has other results for what an earlier one measured, or nothing that
 /// an earlier one hasn't; and where there is no file.
 pub fn merge(files: Vec<(PathBuf, Results)>) -> Result<Merged> {
-    let mut files = files.into_iter();
+    let mut files = files.into_iter().map(|(path, results)| (path, results.binned()));
     let (first, results) =
         files.next().ok_or_else(|| Error::NothingToReport("no result file was given".into()))?;
     let mut seen = from(&first, &results);

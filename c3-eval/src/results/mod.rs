@@ -1,5 +1,6 @@
 //! Result files: lines of JSON, the first of which says what was run.
 
+mod bins;
 mod cost_record;
 mod header;
 mod merged;
@@ -7,8 +8,9 @@ mod read;
 mod record;
 mod write;
 
+pub(crate) use bins::unbinned;
 pub use cost_record::CostRecord;
-pub use header::{CorpusIdentity, CostPlan, Header, Machine, VERSION};
+pub use header::{CorpusIdentity, CostPlan, Header, Machine, Place, VERSION};
 pub use merged::{Merged, merge};
 pub use read::{Results, read_header, read_results};
 pub(crate) use record::bucket_errors;

@@ -4,6 +4,8 @@ use super::Table;
 use crate::cost::Stage;
 use crate::results::CostRecord;
 
+const MIB: f64 = (1 << 20) as f64;
+
 /// Time, memory and bytes of one text at each ratio and length, beside the same decoder reading the
 /// text itself.
 pub fn cost(records: &[CostRecord]) -> Table {
@@ -13,10 +15,13 @@ pub fn cost(records: &[CostRecord]) -> Table {
         "positions",
         "encode tokens/s",
         "decode tokens/s",
+        "decode behind the text, tokens/s",
         "first token from latents, ms",
-        "first token from the text, ms",
+        "from the text, ms",
+        "from the text through latents, ms",
         "KV cache of latents, KiB",
         "KV cache of the text, KiB",
+        "peak memory, MiB",
         "stored bytes per text byte",
     ]);
     for record in records {
@@ -35,10 +40,13 @@ pub fn cost(records: &[CostRecord]) -> Table {
             record.positions.to_string(),
             rate(Stage::Encode),
             rate(Stage::Decode),
+            rate(Stage::DecodeText),
             millis(Stage::Prefill),
             millis(Stage::PrefillText),
+            millis(Stage::FirstToken),
             kib(record.cache_bytes),
             kib(record.text_cache_bytes),
+            record.peak_bytes.map_or_else(String::new, |b| format!("{:.0}", b as f64 / MIB)),
             format!("{:.1}", record.stored_bytes as f64 / record.text_bytes as f64),
         ]);
     }

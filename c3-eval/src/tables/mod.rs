@@ -8,7 +8,7 @@ mod reconstruction;
 pub use comparison::{Gap, decline, gap, gaps};
 pub use cost::{bench, cost};
 pub use csv::{cost_csv, csv};
-pub use reconstruction::{card, metrics, position, similarity};
+pub use reconstruction::{card, every_metric, metrics, position, similarity};
 
 use crate::Interval;
 
@@ -57,11 +57,12 @@ fn signed(interval: Interval) -> String {
     }
 }
 
-/// How many texts, and of how many documents where those are fewer: `500 of 189`.
+/// How many texts, and of how many documents where those are fewer: `500 (189 documents)`.
 fn count(n: usize, documents: usize) -> String {
-    match documents == n {
-        true => n.to_string(),
-        false => format!("{n} of {documents}"),
+    match documents {
+        _ if documents == n => n.to_string(),
+        1 => format!("{n} (1 document)"),
+        _ => format!("{n} ({documents} documents)"),
     }
 }
 
@@ -69,6 +70,15 @@ fn count(n: usize, documents: usize) -> String {
 fn percent(share: f64) -> String {
     let text = format!("{:.1}", 100.0 * share);
     format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// `94% (90.5%–97%)`; of a single document, `94%` alone.
+fn shares(interval: Interval) -> String {
+    let Interval { mean, low, high } = interval;
+    match low.is_nan() {
+        true => percent(mean),
+        false => format!("{} ({}–{})", percent(mean), percent(low), percent(high)),
+    }
 }
 
 /// Each once, in the order that they first occur.

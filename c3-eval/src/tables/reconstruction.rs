@@ -1,6 +1,6 @@
 //! What came back.
 
-use super::{Table, count, distinct, percent, signed, with_interval};
+use super::{Table, count, distinct, percent, shares, signed, with_interval};
 use crate::{Interval, Metric, Ratio, Row};
 
 /// Rows of the same texts and compressor at several ratios.
@@ -56,29 +56,53 @@ pub fn card(rows: &[Row]) -> Table {
     })
 }
 
-/// What is compared with the literature, for each text at each ratio.
+/// What is compared with the literature, for each text at each ratio: short enough for a terminal.
 pub fn metrics(rows: &[Row]) -> Table {
-    let mut table = Table::new([
-        "text",
-        "compressor",
-        "ratio",
-        "n",
-        "tokens/latent",
-        "tokens/position",
-        "char similarity",
-        "exact",
-        "token precision",
-        "token recall",
-        "prefix",
-        "BLEU-4",
-        "ROUGE-L",
-        "METEOR",
-        "Fox precision",
-        "word precision",
-        "cut off",
-    ]);
+    const METRICS: [(&str, Metric); 10] = [
+        ("token precision", Metric::TokenPrecision),
+        ("token recall", Metric::TokenRecall),
+        ("token F1", Metric::TokenF1),
+        ("prefix", Metric::Prefix),
+        ("BLEU-4", Metric::Bleu4),
+        ("ROUGE-L", Metric::RougeL),
+        ("METEOR", Metric::Meteor),
+        ("Fox precision", Metric::FoxPrecision),
+        ("Fox F1", Metric::FoxF1),
+        ("word precision", Metric::WordPrecision),
+    ];
+    let mean = |row: &Row, metric| format!("{:.3}", row.metric(metric).mean);
+    of_each(rows, &METRICS, mean)
+}
+
+/// Every metric with its interval, for each text at each ratio.
+pub fn every_metric(rows: &[Row]) -> Table {
+    const METRICS: [(&str, Metric); 11] = [
+        ("token precision", Metric::TokenPrecision),
+        ("token recall", Metric::TokenRecall),
+        ("token F1", Metric::TokenF1),
+        ("prefix", Metric::Prefix),
+        ("BLEU-4", Metric::Bleu4),
+        ("ROUGE-L", Metric::RougeL),
+        ("METEOR", Metric::Meteor),
+        ("Fox precision", Metric::FoxPrecision),
+        ("Fox recall", Metric::FoxRecall),
+        ("Fox F1", Metric::FoxF1),
+        ("word precision", Metric::WordPrecision),
+    ];
+    of_each(rows, &METRICS, |row, metric| with_interval(row.metric(metric)))
+}
+
+/// A row's ratios, char similarity and exactness, then the metrics that `cell` writes.
+fn of_each(
+    rows: &[Row],
+    metrics: &[(&str, Metric)],
+    cell: impl Fn(&Row, Metric) -> String,
+) -> Table {
+    let first = ["text", "compressor", "ratio", "n", "tokens/latent", "tokens/position"];
+    let names = metrics.iter().map(|(name, _)| *name);
+    let header = first.into_iter().chain(["char similarity", "exact"]).chain(names);
+    let mut table = Table::new(header.chain(["cut off"]));
     for row in rows {
-        let mean = |metric| format!("{:.3}", row.metric(metric).mean);
         let mut cells = vec![
             row.label(),
             row.group.compressor.clone(),
@@ -87,21 +111,9 @@ pub fn metrics(rows: &[Row]) -> Table {
             format!("{:.2}", row.nominal_ratio),
             format!("{:.2}", row.token_ratio),
             with_interval(row.metric(Metric::CharSimilarity)),
-            percent(row.metric(Metric::Exact).mean),
+            shares(row.metric(Metric::Exact)),
         ];
-        cells.extend(
-            [
-                Metric::TokenPrecision,
-                Metric::TokenRecall,
-                Metric::Prefix,
-                Metric::Bleu4,
-                Metric::RougeL,
-                Metric::Meteor,
-                Metric::FoxPrecision,
-                Metric::WordPrecision,
-            ]
-            .map(mean),
-        );
+        cells.extend(metrics.iter().map(|&(_, metric)| cell(row, metric)));
         cells.push(row.cut_off.to_string());
         table.rows.push(cells);
     }
@@ -140,4 +152,65 @@ pub fn position(rows: &[Row]) -> Table {
         table.rows.push(cells);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Texts;
+    use crate::{Metric, Summary};
+
+    #[test]
+    fn a_card_has_the_number_of_texts_and_of_documents() {
+        let mut records =
+            [Texts::new("a", 4).scored(&[1.0, 1.0, 0.0]), Texts::new("a", 8).scored(&[0.5; 3])]
+                .concat();
+        for record in records.iter_mut().filter(|record| record.id == "1") {
+            record.document = "0".into();
+        }
+        records.append(&mut Texts::new("b", 4).scored(&[1.0]));
+        let rows = Summary::of(&records).rows;
+        let table = card(&rows);
+        assert_eq!(table.header, ["text", "n", "4×", "8×"]);
+        assert_eq!(
+            table.rows,
+            [
+                ["a", "3 (2 documents)", "0.667 (0.000–1.000), 66.7%", "0.500 (0.500–0.500), 50%"],
+                ["b", "1", "1.000, 100%", ""],
+            ]
+        );
+        assert_eq!(similarity(&rows).rows[0], ["a", "3 (2 documents)", "0.667", "0.500"]);
+        // A run that was stopped has fewer texts at its last ratio.
+        records.retain(|record| record.id != "1" || record.ratio.0 != Some(8));
+        assert_eq!(similarity(&Summary::of(&records).rows).rows[0][1], "3 (2 documents); 2");
+    }
+
+    #[test]
+    fn errors_by_position_are_those_of_each_quarter() {
+        // Two tokens to a stretch, five stretches to a quarter.
+        let mut records = Texts::new("a", 4).scored(&[0.5, 0.5]);
+        records[0].wrong = [vec![2; 5], vec![1; 5], vec![0; 10]].concat();
+        records[1].wrong = [vec![2; 5], vec![1; 5], vec![0; 9], vec![1]].concat();
+        let rows = Summary::of(&records).rows;
+        let found = &position(&rows).rows[0];
+        assert_eq!(found[4..8], ["1.000", "0.500", "0.000", "0.050"]);
+        // The last quarter's less the first's: below 0, where errors are at the beginning.
+        assert_eq!(found[8], "−0.950 (−1.000…−0.900)");
+        records.iter_mut().for_each(|record| record.wrong.reverse());
+        let turned = &position(&Summary::of(&records).rows).rows[0];
+        assert_eq!(turned[8], "+0.950 (+0.900…+1.000)");
+    }
+
+    #[test]
+    fn every_metric_has_its_column_and_interval() {
+        let records = Texts::new("a", 4).scored(&[0.25, 0.75]);
+        let table = every_metric(&Summary::of(&records).rows);
+        // Six columns of what it is, then the metrics, then what was cut off.
+        assert_eq!(table.header.len(), 6 + Metric::ALL.len() + 1);
+        assert_eq!(table.rows[0][6], "0.500 (0.250–0.750)");
+        assert_eq!(table.rows[0][7], "50% (25%–75%)");
+        assert!(
+            table.rows[0][8..table.header.len() - 1].iter().all(|c| c == "0.500 (0.250–0.750)")
+        );
+    }
 }

@@ -93,6 +93,13 @@ fn fox_pages_are_read_in_their_published_layout() {
             &["annotation 0 (en_7.png)", "the page's text", found],
         );
     }
+    write(dir.path(), "en_page_ocr.json", "[]");
+    fails(Corpus::fox(dir.path(), Pages::English), &["en_page_ocr.json has no text to evaluate"]);
+    write(dir.path(), "en_page_ocr.json", b"[{\"image\": \"\xff");
+    fails(
+        Corpus::fox(dir.path(), Pages::English),
+        &["en_page_ocr.json is not UTF-8: invalid byte at offset 12"],
+    );
     for bad in ["{}", "[", "not JSON"] {
         write(dir.path(), "en_page_ocr.json", bad);
         fails(
@@ -105,11 +112,20 @@ fn fox_pages_are_read_in_their_published_layout() {
 #[test]
 fn what_has_no_text_is_said() {
     let dir = tempfile::tempdir().unwrap();
-    fails(Corpus::open(dir.path()), &["has no text to evaluate"]);
+    fails(
+        Corpus::open(dir.path()),
+        &["(.txt, .md and .jsonl files in it) has no text to evaluate"],
+    );
     fails(Corpus::open(&dir.path().join("none")), &["can't read", "none"]);
     fails(Corpus::open(&write(dir.path(), "e.jsonl", "\n\n")), &["e.jsonl has no text"]);
     let latin = write(dir.path(), "latin.txt", b"caf\xe9");
     fails(Corpus::open(&latin), &["latin.txt is not UTF-8: invalid byte at offset 3"]);
+    let lines = write(dir.path(), "latin.jsonl", b"{\"text\": \"caf\xe9\"}\n");
+    fails(Corpus::open(&lines), &["latin.jsonl is not UTF-8: invalid byte at offset 13"]);
+    write(dir.path(), "folder/a.txt", "fine");
+    write(dir.path(), "folder/sub/b.md", b"not\xfe");
+    let folder = Corpus::open(&dir.path().join("folder"));
+    fails(folder, &["b.md is not UTF-8: invalid byte at offset 3"]);
     for (line, found) in [
         ("[1]", "found an array"),
         ("{\"id\": 1}", "`text` is nothing"),

@@ -1,8 +1,12 @@
 //! Every metric against the reference implementation that it names: see `golden/make.py`.
 
 use c3_core::char_similarity;
-use c3_eval::metrics::{Words, bleu4, meteor, prefix, rouge_l, set_overlap, token_overlap};
+use c3_eval::metrics::{
+    Metric, Scorer, Words, bleu4, meteor, prefix, rouge_l, set_overlap, token_overlap,
+};
 use serde::Deserialize;
+
+use crate::support::model;
 
 #[derive(Deserialize)]
 struct Case {
@@ -83,4 +87,58 @@ fn token_metrics_equal_plain_counting() {
         close(&case, "token_f1", overlap.f1(), case.tokens.f1, 1e-9);
         close(&case, "prefix", prefix(&reference, &output), case.tokens.prefix, 1e-9);
     }
+}
+
+/// What result files hold: each metric under its own name, of the texts in their order.
+#[test]
+fn a_scorer_gives_every_metric_its_value() {
+    let tokenizer = model().tokenizer();
+    let scorer = Scorer::new(tokenizer);
+    for case in cases() {
+        let scored = scorer.score(&case.reference, &case.output).unwrap();
+        let of = |metric| scored.scores.get(metric);
+        let exact = if case.reference == case.output { 1.0 } else { 0.0 };
+        assert_eq!(of(Metric::Exact), exact, "{}", case.name);
+        for (metric, expected, tolerance) in [
+            (Metric::CharSimilarity, case.char_similarity, 1e-9),
+            (Metric::Bleu4, Some(case.bleu4), 1e-6),
+            (Metric::Meteor, Some(case.meteor), 1e-6),
+            (Metric::RougeL, case.rouge_l, 1e-9),
+            (Metric::FoxPrecision, case.fox_precision, 1e-9),
+            (Metric::FoxRecall, case.fox_recall, 1e-9),
+            (Metric::FoxF1, case.fox_f1, 1e-9),
+            (Metric::WordPrecision, case.word_precision, 1e-9),
+        ] {
+            close(&case, metric.name(), of(metric), expected, tolerance);
+        }
+        let ids = |text: &str| tokenizer.encode(text).unwrap();
+        let (reference, output) = (ids(&case.reference), ids(&case.output));
+        let overlap = token_overlap(&reference, &output);
+        for (metric, expected) in [
+            (Metric::TokenPrecision, overlap.precision),
+            (Metric::TokenRecall, overlap.recall),
+            (Metric::TokenF1, overlap.f1()),
+            (Metric::Prefix, prefix(&reference, &output)),
+        ] {
+            assert_eq!(of(metric), expected, "{}, {metric}", case.name);
+        }
+        assert_eq!((scored.reference, scored.output), (reference, output), "{}", case.name);
+    }
+}
+
+/// The Fox script swaps label and answer: its precision is of the label's words, and neither it nor the
+/// token metrics are the same the other way round.
+#[test]
+fn a_scorer_knows_the_reference_from_the_output() {
+    let scorer = Scorer::new(model().tokenizer());
+    let half = scorer.score("one two three four", "one two").unwrap().scores;
+    let found =
+        [Metric::FoxPrecision, Metric::FoxRecall, Metric::WordPrecision, Metric::TokenPrecision]
+            .map(|metric| half.get(metric));
+    assert_eq!(found, [0.5, 1.0, 1.0, 1.0]);
+    assert!(half.get(Metric::TokenRecall) < 1.0 && half.get(Metric::Prefix) < 1.0);
+    let more = scorer.score("one two", "one two three four").unwrap().scores;
+    let found = [Metric::FoxPrecision, Metric::FoxRecall, Metric::TokenRecall, Metric::Prefix]
+        .map(|metric| more.get(metric));
+    assert_eq!(found, [1.0, 0.5, 1.0, 1.0]);
 }

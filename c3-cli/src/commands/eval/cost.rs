@@ -9,14 +9,21 @@ use c3_eval::results::{
 };
 use c3_eval::{Model, Ratio, tables};
 
-use super::{Context, Form, command, device, load, machine, program, shown};
+use super::{Context, Form, command, device, load, machine, memory as fit, program, shown};
 use crate::compute::Compute;
 use crate::progress::Progress;
 use crate::report::{Outcome, with_hint};
-use crate::{interrupt, output};
+use crate::{interrupt, memory, output};
 
 /// Stages that are measured; the rest is `c3 bench`'s.
-const STAGES: [Stage; 4] = [Stage::Encode, Stage::Prefill, Stage::PrefillText, Stage::Decode];
+const STAGES: [Stage; 6] = [
+    Stage::Encode,
+    Stage::Prefill,
+    Stage::PrefillText,
+    Stage::FirstToken,
+    Stage::Decode,
+    Stage::DecodeText,
+];
 
 /// The cost of texts of some lengths at some ratios.
 pub struct Cost {
@@ -39,14 +46,18 @@ impl Cost {
                 let Results { header, records } = &results;
                 output::print_json(&serde_json::json!({ "header": header, "loads": records }))?;
             }
-            Form::Csv => output::print(&tables::cost_csv(&results.records))?,
+            Form::Csv => {
+                output::print(&tables::cost_csv(&results.header.place(), &results.records))?;
+            }
             Form::Table => output::print(&shown(&tables::cost(&results.records)))?,
         }
         Ok(Outcome::Done)
     }
 
     fn measure(&self, context: &Context) -> anyhow::Result<Results<CostRecord>> {
-        let model = load(&self.compute, context)?;
+        fit::check(&self.compute)?;
+        // One text at a time.
+        let (model, _) = load(&self.compute, context, Some(1))?;
         let loads = self.loads(&model)?;
         let unkept = tempfile::tempdir().context("can't create a temporary folder")?;
         let path = self.output.clone().unwrap_or_else(|| unkept.path().join("results.jsonl"));
@@ -62,6 +73,7 @@ impl Cost {
             compressors: vec!["c3".into()],
             ratios: if self.ratios.is_empty() { model.ratios() } else { self.ratios.clone() },
             chunk: 1,
+            batches: model.batches(),
             kept_texts: 0,
             cost: Some(CostPlan {
                 loads: loads.clone(),
@@ -80,9 +92,11 @@ impl Cost {
         for (number, &load) in loads.iter().enumerate().skip(writer.done()) {
             progress.at(number as u64);
             let go_on = || !interrupt::asked();
+            let forgotten = forget_peak();
             let record = measure(&model, load, &STAGES, self.repetitions, true, &go_on);
             interrupt::check()?;
-            writer.push(&[record?])?;
+            let peak_bytes = if forgotten { memory::peak() } else { None };
+            writer.push(&[CostRecord { peak_bytes, ..record? }])?;
         }
         drop(progress);
         Ok(read_results(&path)?)
@@ -102,4 +116,10 @@ impl Cost {
         }
         Ok(loads)
     }
+}
+
+/// Makes the system forget how much memory this process took before; says whether it did. Linux knows how
+/// (proc(5), `clear_refs`).
+fn forget_peak() -> bool {
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }

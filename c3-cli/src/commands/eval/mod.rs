@@ -1,24 +1,25 @@
 //! `c3 eval`: how much of a text comes back, and at what cost.
 
 mod cost;
+mod memory;
 mod report;
 mod run;
 mod table;
 
 pub use cost::Cost;
+pub(super) use memory::load;
 pub use report::Report;
 pub use run::{Experiment, Run, Source};
 pub use table::{Table, TableOf};
 
-use c3_eval::Model;
 use c3_eval::results::Machine;
 use candle_core::DeviceLocation;
 
 use super::Context;
 use crate::compute::Compute;
 use crate::human;
+use crate::machine;
 use crate::report::Outcome;
-use crate::{machine, memory};
 
 /// A validated job.
 pub enum Job {
@@ -51,23 +52,6 @@ impl Job {
 fn shown(table: &c3_eval::tables::Table) -> String {
     let header: Vec<&str> = table.header.iter().map(String::as_str).collect();
     human::columns(&header, &table.rows)
-}
-
-/// Loads the model where it fits into memory.
-pub(super) fn load(compute: &Compute, context: &Context) -> anyhow::Result<Model> {
-    let checkpoint = compute.checkpoint(&context.hub)?;
-    let (encode, decode) = Default::default();
-    let encoding = memory::Encoding::new(&checkpoint, &encode, None)?;
-    let fit = compute.fit(&memory::Job {
-        checkpoint: &checkpoint,
-        threads: compute.thread_count(),
-        decoding: Some(memory::Decoding::of_encoding(&checkpoint, &decode, &encoding)?),
-        encoding: Some(encoding),
-        verifies: false,
-        held_text: 0,
-    })?;
-    memory::tell(&context.ui, &fit);
-    Ok(Model::load(&checkpoint, compute.model.name(&checkpoint), &fit.options)?)
 }
 
 /// This machine, as result files name it.

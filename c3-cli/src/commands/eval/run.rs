@@ -9,14 +9,11 @@ use c3_eval::results::{Record, Results, read_results};
 use c3_eval::{Evaluation, Model, Ratio, Summary, Window, tables};
 use serde::Serialize;
 
-use super::{Context, Form, command, device, load, machine, program, shown};
+use super::{Context, Form, command, device, load, machine, memory, program, shown};
 use crate::compute::Compute;
 use crate::progress::Progress;
 use crate::report::{Outcome, with_hint};
 use crate::{human, interrupt, output};
-
-/// Width of the bins that Fox pages are sorted into, in tokens: the paper's.
-const BIN: usize = 100;
 
 /// What to find out.
 pub enum Experiment {
@@ -72,11 +69,14 @@ impl Run {
     }
 
     fn evaluate(&self, context: &Context) -> anyhow::Result<Results> {
+        memory::check(&self.compute)?;
         let corpora = self.corpora()?;
-        let model = load(&self.compute, context)?;
+        let (model, fitting) = load(&self.compute, context, None)?;
         let corpora = self.prepare(corpora, &model, context)?;
         let ratios = if self.ratios.is_empty() { model.ratios() } else { self.ratios.clone() };
         let threads = if model.is_small() { self.compute.thread_count() } else { 1 };
+        let asked = self.shards.map(NonZeroUsize::get);
+        let shards = memory::shards(asked, threads, fitting, &self.compute)?;
         let compressors = match &self.experiment {
             Experiment::Baselines { compressors } => compressors.clone(),
             _ => vec!["c3".to_owned()],
@@ -92,7 +92,7 @@ impl Run {
             compressors,
             ratios,
             kept_texts: self.keep,
-            shards: self.shards.map_or(threads, NonZeroUsize::get),
+            shards,
         };
         let unkept = tempfile::tempdir().context("can't create a temporary folder")?;
         let path = self.output.clone().unwrap_or_else(|| unkept.path().join("results.jsonl"));
@@ -121,7 +121,7 @@ impl Run {
             }
             other => other?,
         }
-        Ok(read_results(&path)?)
+        Ok(read_results::<Record>(&path)?.binned())
     }
 
     fn corpora(&self) -> anyhow::Result<Vec<Corpus>> {
@@ -181,30 +181,32 @@ impl Run {
     }
 
     fn print(&self, results: &Results) -> anyhow::Result<()> {
-        let binned;
-        let records = match self.experiment {
-            Experiment::Fox => {
-                binned = in_bins(&results.records);
-                &binned
-            }
-            _ => &results.records,
-        };
+        let (header, records) = (&results.header, &results.records);
         let rows = Summary::of(records).rows;
+        let gaps = match self.experiment {
+            Experiment::Unguessable { .. } | Experiment::Ood { .. } => {
+                tables::gaps(&header.corpora, records)
+            }
+            _ => Vec::new(),
+        };
         match self.form {
             Form::Json => {
                 #[derive(Serialize)]
                 struct Printed<'a> {
                     header: &'a c3_eval::results::Header,
                     rows: &'a [c3_eval::Row],
+                    /// Of what was made unguessable or is out of domain.
+                    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+                    differences: &'a [tables::Gap],
                 }
-                output::print_json(&Printed { header: &results.header, rows: &rows })
+                output::print_json(&Printed { header, rows: &rows, differences: &gaps })
             }
-            Form::Csv => output::print(&tables::csv(&rows)),
+            Form::Csv => output::print(&tables::csv(&rows, &gaps)),
             Form::Table => {
                 let table = match self.experiment {
                     Experiment::Position => tables::position(&rows),
                     Experiment::Unguessable { .. } | Experiment::Ood { .. } => {
-                        tables::gap(&results.header.corpora, records)
+                        tables::gap(&header.corpora, records)
                     }
                     Experiment::Sweep | Experiment::Baselines { .. } | Experiment::Fox => {
                         tables::metrics(&rows)
@@ -214,10 +216,10 @@ impl Run {
                 let beyond: usize =
                     rows.iter().filter(|r| r.group.window == Window::Beyond).map(|r| r.n).sum();
                 if beyond > 0 {
-                    let window = results.header.model.window;
+                    let window = header.model.window;
                     output::print(&format!(
-                        "{} longer than the model's window of {window} tokens, in several segments: \
-                         reported apart\n",
+                        "{} longer than the model's window of {window} tokens, reported \
+                         apart\n",
                         human::counted(beyond as u64, "result"),
                     ))?;
                 }
@@ -225,15 +227,4 @@ impl Run {
             }
         }
     }
-}
-
-/// The records with their texts' length in their corpus' name.
-fn in_bins(records: &[Record]) -> Vec<Record> {
-    let mut records = records.to_vec();
-    records.sort_by_key(|record| record.tokens / BIN);
-    for record in &mut records {
-        let low = record.tokens / BIN * BIN;
-        record.corpus = format!("{}, {low}–{} tokens", record.corpus, low + BIN);
-    }
-    records
 }

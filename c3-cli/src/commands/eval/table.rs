@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use c3_core::AtomicFile;
-use c3_eval::results::{CostRecord, Header, Merged, Results, merge, read_header, read_results};
+use c3_eval::results::{CostRecord, Merged, Results, merge, read_header, read_results};
 use c3_eval::{Summary, tables};
 use clap::ValueEnum;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ pub enum TableOf {
     Similarity,
     /// The same with intervals, and the share of exact texts
     Card,
-    /// The metrics of each text at each ratio
+    /// Every metric of each text at each ratio, with intervals
     Metrics,
     /// Share of wrong tokens in each quarter of a text, and whether errors gather at its end
     Position,
@@ -51,7 +51,7 @@ impl Table {
                 let table = match of {
                     TableOf::Similarity => tables::similarity(&rows()),
                     TableOf::Card => tables::card(&rows()),
-                    TableOf::Metrics => tables::metrics(&rows()),
+                    TableOf::Metrics => tables::every_metric(&rows()),
                     TableOf::Position => tables::position(&rows()),
                     TableOf::Decline => tables::decline(&records),
                     TableOf::Gap | TableOf::Cost => tables::gap(&corpora, &records),
@@ -73,11 +73,11 @@ impl Table {
         let [(_, Results { header, records })] = &files[..] else {
             bail!("a table of cost is of one result file");
         };
-        let Header { model, machine, device, program, .. } = header;
         let threads = header.cost.as_ref().map_or(0, |plan| plan.threads);
         Ok(format!(
-            "{}\n{model} with {program} on {machine}, on {device}, {threads} threads.\n",
-            tables::cost(records).to_markdown()
+            "{}\n{}, {threads} threads.\n",
+            tables::cost(records).to_markdown(),
+            header.place()
         ))
     }
 

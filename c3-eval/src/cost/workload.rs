@@ -1,4 +1,4 @@
-//! What it costs: time of each stage, positions and bytes.
+//! Segments to time stages with.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -8,72 +8,12 @@ use c3_core::{
     Segment, SourceHasher,
 };
 use c3_encoder::Bank;
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
-use crate::results::CostRecord;
-use crate::{Error, MARKERS, Model, Ratio, Result};
-
-/// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Text to latents; its tokens are those of the text.
-    Encode,
-    /// The decoder reads latents and gives its first token; its tokens are the positions read.
-    Prefill,
-    /// The same decoder reads the text itself in place of its latents; its tokens are the text's.
-    PrefillText,
-    /// The decoder gives the tokens after its first, one at a time.
-    Decode,
-    /// One teacher-forced pass over latents and text; its tokens are those of the text.
-    Verify,
-    /// Encoding, then decoding; its tokens are those of the text.
-    RoundTrip,
-}
-
-impl Stage {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Encode,
-        Self::Prefill,
-        Self::PrefillText,
-        Self::Decode,
-        Self::Verify,
-        Self::RoundTrip,
-    ];
-
-    /// The name in files and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Encode => "encode",
-            Self::Prefill => "prefill",
-            Self::PrefillText => "prefill_text",
-            Self::Decode => "decode",
-            Self::Verify => "verify",
-            Self::RoundTrip => "round_trip",
-        }
-    }
-}
-
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How much is done at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Load {
-    /// Tokens of each segment.
-    pub tokens: usize,
-    /// Segments side by side.
-    pub batch: usize,
-    /// How far they are compressed.
-    pub ratio: Ratio,
-}
+use super::{Load, Stage, Timing};
+use crate::{Error, MARKERS, Model, Result};
 
 /// Segments to time the stages with. Speed doesn't depend on what a text says: it is random tokens,
 /// and the decoder gives as many as the text has, unless it stops by itself.
@@ -84,15 +24,6 @@ pub struct Workload<'m> {
     ids: Vec<Vec<u32>>,
     latents: Vec<Tensor>,
     context: LatentContext,
-}
-
-/// One measurement.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Timing {
-    /// Tokens that were processed, as [`Stage`] counts them.
-    pub tokens: u64,
-    /// What it took.
-    pub seconds: f64,
 }
 
 impl<'m> Workload<'m> {
@@ -144,7 +75,17 @@ impl<'m> Workload<'m> {
                 timed(self.positions() as u64)
             }
             Stage::PrefillText => {
-                self.read_text()?;
+                self.read_text(0)?;
+                timed(text)
+            }
+            Stage::DecodeText => {
+                let rest = self.load.tokens.saturating_sub(1);
+                let seconds = self.read_text(rest)?;
+                Timing { tokens: (rest * self.load.batch) as u64, seconds }
+            }
+            Stage::FirstToken => {
+                let latents = self.model.encoder.latents(&slices(&self.ids), &self.bank)?;
+                self.decode(&context(self.model, &self.ids, &latents)?, 1)?;
                 timed(text)
             }
             Stage::Decode => {
@@ -198,18 +139,28 @@ impl<'m> Workload<'m> {
         Ok(self.model.decoder.decode(context, &request, go_on)?.tokens)
     }
 
-    /// The decoder reads the segments' own tokens up to the logits behind them.
-    fn read_text(&self) -> Result<()> {
+    /// The decoder reads the segments' own tokens, chooses a token behind them, and then `more`, each
+    /// from the one before; says how long those took.
+    fn read_text(&self, more: usize) -> Result<f64> {
         let decoder = self.model.decoder.model();
         let rows = self.ids.iter().map(|ids| decoder.embed(ids)).collect::<Result<Vec<_>, _>>()?;
-        let x = Tensor::stack(&rows, 0)?; // [batch, tokens, hidden]
+        let mut x = Tensor::stack(&rows, 0)?; // [batch, tokens, hidden]
         let (batch, tokens) = (self.load.batch, self.load.tokens);
-        let positions: Vec<u32> = (0..batch).flat_map(|_| 0..tokens as u32).collect();
-        let mut cache = decoder.kv_cache(batch, tokens)?;
-        let hidden =
-            decoder.forward_embeds(&x, &positions, &vec![0; batch], Some(&mut cache), 1)?;
-        decoder.logits(&hidden.squeeze(1)?)?;
-        Ok(())
+        let mut positions: Vec<u32> = (0..batch).flat_map(|_| 0..tokens as u32).collect();
+        let mut cache = decoder.kv_cache(batch, tokens + more)?;
+        let mut start = Instant::now();
+        for step in 0..=more {
+            let hidden =
+                decoder.forward_embeds(&x, &positions, &vec![0; batch], Some(&mut cache), 1)?;
+            let logits = decoder.logits(&hidden.squeeze(1)?)?; // [batch, vocab]
+            let next = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
+            if step == 0 {
+                start = Instant::now();
+            }
+            x = decoder.embed(&next)?.unsqueeze(1)?; // [batch, 1, hidden]
+            positions = vec![(tokens + step) as u32; batch];
+        }
+        Ok(start.elapsed().as_secs_f64())
     }
 }
 
@@ -238,97 +189,4 @@ fn context(model: &Model, ids: &[Vec<u32>], latents: &[Tensor]) -> Result<Latent
     }
     let provenance = model.encoder.provenance(&EncodeRequest::default())?;
     Ok(LatentContext::new(provenance, source.finish(), segments)?)
-}
-
-/// Times stages of a load, each so many times after one time that doesn't count.
-///
-/// # Errors
-/// As [`Workload::new`] and [`Workload::time`]; [`Error::Cancelled`] where `go_on` says so.
-pub fn measure(
-    model: &Model,
-    load: Load,
-    stages: &[Stage],
-    repetitions: usize,
-    warm_up: bool,
-    go_on: &dyn Fn() -> bool,
-) -> Result<CostRecord> {
-    let workload = Workload::new(model, load)?;
-    let mut timed = Vec::with_capacity(stages.len());
-    for &stage in stages {
-        let mut timings = Vec::with_capacity(repetitions);
-        for number in 0..repetitions + usize::from(warm_up) {
-            if !go_on() {
-                return Err(Error::Cancelled);
-            }
-            let timing = workload.time(stage)?;
-            if number > 0 || !warm_up {
-                timings.push(timing);
-            }
-        }
-        timed.push((stage, Repeated::of(&timings)));
-    }
-    Ok(CostRecord {
-        load,
-        threads: rayon::current_num_threads(),
-        stages: timed,
-        positions: workload.positions(),
-        cache_bytes: workload.cache_bytes(workload.positions()),
-        text_cache_bytes: workload.cache_bytes(load.tokens * load.batch),
-        text_bytes: workload.text_bytes(),
-        stored_bytes: workload.stored_bytes()?,
-    })
-}
-
-/// Mean and standard deviation of repeated measurements, as rates and as times.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Repeated {
-    /// Measurements.
-    pub repetitions: usize,
-    /// Tokens of one.
-    pub tokens: u64,
-    /// Mean of the seconds that one took.
-    pub seconds: f64,
-    /// Their standard deviation.
-    pub seconds_sd: f64,
-    /// Mean of the tokens per second.
-    pub rate: f64,
-    /// Their standard deviation.
-    pub rate_sd: f64,
-}
-
-impl Repeated {
-    /// Of timings of the same work.
-    pub fn of(timings: &[Timing]) -> Self {
-        let seconds: Vec<f64> = timings.iter().map(|timing| timing.seconds).collect();
-        let rates: Vec<f64> = timings
-            .iter()
-            .map(|t| if t.seconds > 0.0 { t.tokens as f64 / t.seconds } else { 0.0 })
-            .collect();
-        let ((seconds, seconds_sd), (rate, rate_sd)) = (moments(&seconds), moments(&rates));
-        let tokens = timings.first().map_or(0, |timing| timing.tokens);
-        Self { repetitions: timings.len(), tokens, seconds, seconds_sd, rate, rate_sd }
-    }
-}
-
-/// Mean and sample standard deviation.
-fn moments(values: &[f64]) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n.max(1.0);
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (mean, if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 0.0 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deviations_are_those_of_a_sample() {
-        let timing = |seconds| Timing { tokens: 8, seconds };
-        let repeated = Repeated::of(&[timing(1.0), timing(2.0), timing(4.0)]);
-        assert!((repeated.seconds - 7.0 / 3.0).abs() < 1e-12);
-        assert!((repeated.seconds_sd - (7.0f64 / 3.0).sqrt()).abs() < 1e-12);
-        assert_eq!((repeated.rate, repeated.tokens, repeated.repetitions), (14.0 / 3.0, 8, 3));
-        assert_eq!(Repeated::of(&[timing(0.5)]).rate_sd, 0.0);
-    }
 }
