@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
-    /// Tokens that were processed, as [`Stage`] counts them.
+    /// Tokens that were processed, as [`Stage`](super::Stage) counts them.
     pub tokens: u64,
     /// What it took.
     pub seconds: f64,
