@@ -26,8 +26,9 @@ impl std::fmt::Display for PassageTokens {
 
 impl Corpus {
     /// `each` passages of every text: at places and of lengths that a fixed seed draws. They may
-    /// overlap, and are of one document: no interval takes them for independent. Texts that are too short for any are left out. A passage's own tokens may be fewer
-    /// than its length says, never more than the most.
+    /// overlap, and are of one document: no interval takes them for independent. Texts that are too
+    /// short for any are left out. A passage's own tokens may be fewer than its length says, never more
+    /// than the most.
     ///
     /// # Errors
     /// Where the tokenizer fails, or no text is long enough.
@@ -39,18 +40,26 @@ impl Corpus {
     ) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut samples = Vec::new();
-        for (sample, number) in
-            self.samples.iter().flat_map(|s| (0..each.get()).map(move |n| (s, n)))
-        {
-            // Drawn for each, so that one text's passage doesn't depend on the others' lengths.
-            let (length, place) =
-                (rng.random_range(tokens.least..=tokens.most), rng.random::<f64>());
-            if let Some(text) = passage(tokenizer, &sample.text, length, place, tokens.least)? {
+        for sample in &self.samples {
+            let count = tokenizer.encode(&sample.text)?.len();
+            for number in 0..each.get() {
+                // Drawn for each, so that one text's passage doesn't depend on the others' lengths.
+                let (length, place) =
+                    (rng.random_range(tokens.least..=tokens.most), rng.random::<f64>());
+                if count < tokens.least {
+                    continue;
+                }
+                let room = 1.0 - (length as f64 / count as f64).min(1.0);
+                let passage = passage(tokenizer, &sample.text, length, place * room)?;
+                if tokenizer.encode(passage)?.len() < tokens.least {
+                    continue;
+                }
                 let id = match number {
                     0 => sample.id.clone(),
                     _ => numbered(&sample.id, number + 1),
                 };
-                samples.push(Sample { id, document: sample.document.clone(), text });
+                let (document, text) = (sample.document.clone(), passage.to_owned());
+                samples.push(Sample { id, document, text });
             }
         }
         if samples.is_empty() {
@@ -61,27 +70,13 @@ impl Corpus {
     }
 }
 
-/// A passage of at most `length` tokens that starts at a word, `place` of the way into what leaves
-/// room for it.
-fn passage(
-    tokenizer: &Tokenizer,
-    text: &str,
-    length: usize,
-    place: f64,
-    least: usize,
-) -> Result<Option<String>> {
+/// A passage of at most `length` tokens from the first word behind a share `place` of the bytes.
+fn passage<'t>(tokenizer: &Tokenizer, text: &'t str, length: usize, place: f64) -> Result<&'t str> {
     // Token by token from the place on, text is cut off where it is too long: no character is divided.
-    let ids = tokenizer.encode(text)?;
-    if ids.len() < least {
-        return Ok(None);
-    }
-    let room = 1.0 - (length as f64 / ids.len() as f64).min(1.0);
-    let start = text.floor_char_boundary((place * room * text.len() as f64) as usize);
+    let start = text.floor_char_boundary((place * text.len() as f64) as usize);
     let behind_blank = text[start..].find(char::is_whitespace).filter(|_| start > 0);
     let word = text[start + behind_blank.unwrap_or(0)..].trim_start();
-    let passage = at_most(tokenizer, word, length)?.trim_end();
-    let enough = tokenizer.encode(passage)?.len() >= least;
-    Ok(enough.then(|| passage.to_owned()))
+    Ok(at_most(tokenizer, word, length)?.trim_end())
 }
 
 /// The longest beginning of a text that has at most so many tokens, as far as halving finds it.

@@ -116,6 +116,18 @@ pub fn letters(bytes: usize) -> String {
     text
 }
 
+/// Words of random letters of a script that the built-in model has hardly seen.
+pub fn foreign(bytes: usize) -> String {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut text = String::new();
+    while text.len() < bytes {
+        let length = rng.random_range(1..6);
+        text.extend((0..length).map(|_| rng.random_range('ሀ'..='ቈ')));
+        text.push(' ');
+    }
+    text
+}
+
 pub fn texts() -> Vec<(&'static str, Vec<u8>)> {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let binary: Vec<u8> = (0..1500).map(|_| rng.random()).collect();
