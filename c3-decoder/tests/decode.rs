@@ -20,6 +20,16 @@ struct Setup {
     context: LatentContext,
 }
 
+/// Random letters of a script that the model has hardly seen: what it can't return.
+fn foreign(words: u32) -> String {
+    let mut state = 1u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from_u32(0x1200 + (state >> 16) % 72).unwrap()
+    };
+    (0..words).flat_map(|_| [letter(), letter(), letter(), ' ']).collect()
+}
+
 /// Segments of many lengths, so that rows of a batch are padded and leave at different times.
 fn setup() -> &'static Setup {
     static SETUP: OnceLock<Setup> = OnceLock::new();
@@ -29,7 +39,9 @@ fn setup() -> &'static Setup {
         let options = LoadOptions::default();
         let encoder = C3Encoder::load(&checkpoint, &options).unwrap();
         let prose = std::fs::read_to_string(root.join("fixtures/moby-dick.txt")).unwrap();
-        let text = format!("{prose}\n\nCall me Ishmael.\n\n{prose}\n\n{prose}Once more.");
+        let foreign = foreign(60);
+        let text =
+            format!("{prose}\n\nCall me Ishmael.\n\n{foreign}\n\n{prose}\n\n{prose}Once more.");
         let request =
             EncodeRequest { compression: Compression::Ratio(4), ..EncodeRequest::default() };
         let context = encoder.encode(&text, &request).unwrap();
