@@ -16,6 +16,7 @@ mod machine;
 mod memory;
 mod model;
 mod output;
+mod program;
 mod progress;
 mod report;
 mod stdin;

@@ -11,7 +11,7 @@ use super::{Context, eval};
 use crate::compute::Compute;
 use crate::progress::Progress;
 use crate::report::Outcome;
-use crate::{interrupt, output};
+use crate::{interrupt, output, program};
 
 /// How the results are printed.
 #[derive(Clone, Copy)]
@@ -78,7 +78,7 @@ impl Bench {
         }
         drop(progress);
         let (machine, device, program) =
-            (eval::machine(), eval::device(&self.compute), eval::program());
+            (eval::machine(), eval::device(&self.compute), program::name());
         let model = model.identity();
         let place = Place { model, machine: &machine, device: &device, program: &program };
         match self.format {

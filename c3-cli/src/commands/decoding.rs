@@ -111,6 +111,13 @@ pub fn decode<S: ByteSource>(
     Ok(restored)
 }
 
+/// Says that what a file foretells was foretold by a decoder of this fingerprint.
+pub fn warn_of_verifier(ui: &Ui, found: Fingerprint) {
+    ui.warn(format_args!(
+        "a decoder of fingerprint {found} was asked what will come back, not this one"
+    ));
+}
+
 /// The error of [`decode`], with what could be the reason of a promise that is not kept.
 pub fn explained<S: ByteSource>(
     error: anyhow::Error,
@@ -192,9 +199,7 @@ impl Restored {
                 ));
             }
             if let Some(found) = self.other_verifier.filter(|_| self.as_foretold) {
-                ui.warn(format_args!(
-                    "a decoder of fingerprint {found} was asked what will come back, not this one"
-                ));
+                warn_of_verifier(ui, found);
             }
         }
         if cut_off > 0 {

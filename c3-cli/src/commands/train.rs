@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Context;
 use crate::progress::Progress;
 use crate::report::Outcome;
-use crate::{allocator, human, interrupt, output};
+use crate::{allocator, human, interrupt, output, program};
 
 /// A validated job.
 pub enum Job {
@@ -128,7 +128,7 @@ impl Train {
             done.set(done.get() + bytes);
             progress.at(done.get());
         };
-        Ok(Trainer::open(config, self.run.folder(), &told)?.named(program()))
+        Ok(Trainer::open(config, self.run.folder(), &told)?.named(program::name()))
     }
 
     fn show(&self, event: &Event, context: &Context, trouble: &mut Option<anyhow::Error>) {
@@ -157,15 +157,6 @@ impl Train {
             Event::Saved { step } => context.ui.detail(|| format!("checkpoint of step {step}")),
             Event::Begun { .. } | Event::Step { .. } => {}
         }
-    }
-}
-
-/// What a run's log calls this program.
-fn program() -> String {
-    let name = concat!("c3 ", env!("CARGO_PKG_VERSION"));
-    match option_env!("C3_COMMIT") {
-        Some(commit) => format!("{name} ({commit})"),
-        None => name.into(),
     }
 }
 

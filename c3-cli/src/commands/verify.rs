@@ -10,7 +10,7 @@ use c3_exact::{Finding, audit};
 use serde::Serialize;
 
 use super::Context;
-use super::decoding::{Restored, decode, load_for};
+use super::decoding::{Restored, decode, load_for, warn_of_verifier};
 use crate::compute::Compute;
 use crate::human::{self, Table};
 use crate::input::{Bytes, Input};
@@ -90,9 +90,7 @@ impl Verify {
             self.check(&decoder, &file)?;
         }
         if let Some(found) = decoder.other_verifier(file.provenance()) {
-            context.ui.warn(format_args!(
-                "a decoder of fingerprint {found} was asked what will come back, not this one"
-            ));
+            warn_of_verifier(&context.ui, found);
         }
         let progress = Progress::bytes(&context.ui, "verifying", Some(file.source().bytes));
         let batch = fit.batch(fit.rows.decode).or(self.batch);

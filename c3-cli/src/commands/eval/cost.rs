@@ -9,11 +9,11 @@ use c3_eval::results::{
 };
 use c3_eval::{Model, Ratio, tables};
 
-use super::{Context, Form, command, device, load, machine, memory as fit, program, shown};
+use super::{Context, Form, command, device, load, machine, memory as fit, shown};
 use crate::compute::Compute;
 use crate::progress::Progress;
 use crate::report::{Outcome, with_hint};
-use crate::{interrupt, memory, output};
+use crate::{interrupt, memory, output, program};
 
 /// Stages that are measured; the rest is `c3 bench`'s.
 const STAGES: [Stage; 6] = [
@@ -65,7 +65,7 @@ impl Cost {
             c3_eval: VERSION,
             experiment: "cost".into(),
             command: command(),
-            program: program(),
+            program: program::name(),
             machine: machine(),
             device: device(&self.compute),
             model: model.identity().clone(),

@@ -83,15 +83,6 @@ pub(super) fn device(compute: &Compute) -> String {
     }
 }
 
-/// This program, with the commit that it was built from: another one may give other results.
-pub(super) fn program() -> String {
-    let name = concat!("c3 ", env!("CARGO_PKG_VERSION"));
-    match option_env!("C3_COMMIT") {
-        Some(commit) => format!("{name} ({commit})"),
-        None => name.into(),
-    }
-}
-
 /// The command as it was typed, quoted where a shell needs it.
 pub(super) fn command() -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./,=:@+%".contains(c);

@@ -9,11 +9,11 @@ use c3_eval::results::{Record, Results, read_results};
 use c3_eval::{Evaluation, Model, Ratio, Summary, Window, tables};
 use serde::Serialize;
 
-use super::{Context, Form, command, device, load, machine, memory, program, shown};
+use super::{Context, Form, command, device, load, machine, memory, shown};
 use crate::compute::Compute;
 use crate::progress::Progress;
 use crate::report::{Outcome, with_hint};
-use crate::{human, interrupt, output};
+use crate::{human, interrupt, output, program};
 
 /// What to find out.
 pub enum Experiment {
@@ -84,7 +84,7 @@ impl Run {
         let evaluation = Evaluation {
             experiment: self.experiment.name().into(),
             command: command(),
-            program: program(),
+            program: program::name(),
             machine: machine(),
             device: device(&self.compute),
             model: &model,
