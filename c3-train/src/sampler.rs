@@ -147,6 +147,11 @@ mod tests {
         samples.remove(0)
     }
 
+    /// Text as it is.
+    fn unchanged() -> Data {
+        Data { shuffled: 0.0, drawn: 0.0, wrong: 0.0, ..Data::default() }
+    }
+
     fn config(data: Data) -> Config {
         Config {
             seed: 5,
@@ -175,7 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = text(folder.path());
         let continuation = Some(Continuation { share: 1.0, question: "Go on.".into() });
-        let config = config(Data { continuation, wrong: 0.2, ..Data::default() });
+        let config = config(Data { continuation, wrong: 0.2, ..unchanged() });
         let Sample { ids, given, next, tokens, .. } = only(samples(&config, &text, 3));
         let next = next.unwrap();
         assert_eq!((ids.len(), given.len(), next.len()), (60, 60, 65));
@@ -192,10 +197,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = text(folder.path());
         let continuation = Some(Continuation { share: 0.0, question: "Go on.".into() });
-        let plain = only(samples(&config(Data { continuation, ..Data::default() }), &text, 3));
+        let plain = only(samples(&config(Data { continuation, ..unchanged() }), &text, 3));
         assert_eq!((plain.next, &plain.given), (None, &plain.ids));
         assert!(plain.ids.chunks(12).all(|ids| stands(&text, ids)));
-        let shuffled = only(samples(&config(Data { shuffled: 1.0, ..Data::default() }), &text, 3));
+        let shuffled = only(samples(&config(Data { shuffled: 1.0, ..unchanged() }), &text, 3));
         assert!(!shuffled.ids.chunks(12).any(|ids| stands(&text, ids)));
     }
 
@@ -203,7 +208,7 @@ mod tests {
     fn a_step_has_each_ratio_as_often_as_it_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let text = text(folder.path());
-        let mut config = config(Data::default());
+        let mut config = config(unchanged());
         let stage = &mut config.stages[0];
         (stage.ratios, stage.parts, stage.tokens) = (vec![4, 8, 8], 3, 36 * 3);
         for step in 0..5 {

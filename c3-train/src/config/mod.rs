@@ -1,6 +1,7 @@
 //! How a model is trained, as its TOML file says it.
 
 mod banks;
+mod builtin;
 mod check;
 mod paths;
 
@@ -14,7 +15,8 @@ use crate::error::io;
 use crate::export::Dtype;
 use crate::{Error, Result};
 
-/// Everything that decides the outcome of a run.
+/// Everything that decides the outcome of a run. What a file doesn't say is as the built-in model began:
+/// a tokenizer and text are enough.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -26,6 +28,7 @@ pub struct Config {
     /// What it reads.
     pub data: Data,
     /// The curriculum, one stage after another.
+    #[serde(default = "builtin::stages")]
     pub stages: Vec<Stage>,
     /// How weights change.
     #[serde(default)]
@@ -54,22 +57,28 @@ pub struct Shape {
     /// A `tokenizer.json` with the special tokens of C3.
     pub tokenizer: PathBuf,
     /// Layers of each stage.
+    #[serde(default = "builtin::layers")]
     pub layers: usize,
     /// Width.
+    #[serde(default = "builtin::hidden")]
     pub hidden: usize,
     /// Attention heads; each has key and value heads of its own.
+    #[serde(default = "builtin::heads")]
     pub heads: usize,
     /// Width of the feed-forward network.
+    #[serde(default = "builtin::feed_forward")]
     pub feed_forward: usize,
     /// Tokens of text that a segment may hold.
+    #[serde(default = "builtin::segment_tokens")]
     pub segment_tokens: usize,
     /// Query banks: ratio and number of queries.
-    #[serde(with = "banks")]
+    #[serde(default = "builtin::banks", with = "banks")]
     pub banks: BTreeMap<u32, usize>,
     /// The bank that is used where none is asked for, by its ratio.
+    #[serde(default = "builtin::default_ratio")]
     pub default_ratio: u32,
     /// Where the context queries stand.
-    #[serde(default)]
+    #[serde(default = "builtin::query_positions")]
     pub query_positions: QueryPositions,
 }
 
@@ -98,7 +107,7 @@ pub struct Pair {
 }
 
 /// What the model reads.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Text files, folders of them, or patterns (`books/**/*.txt`): `.txt`, or `.jsonl` with a `text` in
@@ -107,14 +116,14 @@ pub struct Data {
     /// Text that is never trained on, for evaluation.
     pub valid: Vec<PathBuf>,
     /// Share of the segments whose tokens are shuffled, so that the model copies rather than guesses.
-    #[serde(default)]
+    #[serde(default = "builtin::shuffled")]
     pub shuffled: f64,
     /// Share of the segments whose tokens are drawn from all the text, one by one.
-    #[serde(default)]
+    #[serde(default = "builtin::drawn")]
     pub drawn: f64,
     /// Share of the tokens that the decoder is given wrong, others of the text in their place: so that
     /// it trusts the latents more than what it has said itself.
-    #[serde(default)]
+    #[serde(default = "builtin::wrong")]
     pub wrong: f64,
     /// Whether the model also learns to go on where the text ends.
     #[serde(default)]
@@ -148,12 +157,8 @@ pub struct Stage {
     /// Parts of a step, each of one length and one ratio: of more ratios in each step comes less
     /// forgetting of one for the other. No ratio is drawn again before all have been, where they
     /// suffice.
-    #[serde(default = "one")]
+    #[serde(default = "builtin::one")]
     pub parts: usize,
-}
-
-fn one() -> usize {
-    1
 }
 
 /// How weights change.
@@ -183,24 +188,6 @@ pub struct Optimizer {
     pub alike_queries: bool,
     /// Decay of the average of the weights that is evaluated and exported; 0 takes the last weights.
     pub average: f64,
-}
-
-impl Default for Optimizer {
-    fn default() -> Self {
-        Self {
-            muon_rate: 0.02,
-            momentum: 0.95,
-            adam_rate: 1.5e-3,
-            betas: [0.9, 0.98],
-            weight_decay: 0.0,
-            clip: 1.0,
-            warm_up: 50,
-            decay: 0.3,
-            bf16: true,
-            alike_queries: false,
-            average: 0.0,
-        }
-    }
 }
 
 /// How often what is done, and in what form. None of it changes what is learnt.

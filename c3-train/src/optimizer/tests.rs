@@ -44,6 +44,8 @@ fn plain() -> OptimizerConfig {
         adam_rate: 0.02,
         betas: [0.9, 0.98],
         clip: 0.0,
+        alike_queries: false,
+        average: 0.0,
         ..OptimizerConfig::default()
     }
 }

@@ -99,16 +99,44 @@ fn what_was_refused_can_be_put_right() {
 fn the_configurations_here_can_be_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
         let config = Config::read(&path).unwrap();
         assert!(config.steps() > 0 && config.longest() <= 256, "{}", path.display());
         assert!(config.data.train.iter().all(|path| path.ends_with("target/corpus/train.txt")));
         found.push(path.file_name().unwrap().to_string_lossy().into_owned());
     }
-    for name in ["builtin-quick.toml", "builtin-dense.toml", "builtin.toml", "builtin-long.toml"] {
-        assert!(found.iter().any(|found| found == name), "{found:?}");
-    }
+    // What makes the whole model runs all of them.
+    let script = std::fs::read_to_string(folder.join("builtin.sh")).unwrap();
+    let runs = script.lines().find_map(|line| line.strip_prefix("for run in ")).unwrap();
+    let mut named: Vec<String> =
+        runs.trim_end_matches("; do").split(' ').map(|run| format!("{run}.toml")).collect();
+    named.sort();
+    found.sort();
+    assert_eq!(named, found);
+}
+
+#[test]
+fn what_a_configuration_does_not_say_is_as_the_builtin_model_began() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let quick = Config::read(&folder.join("builtin-quick.toml")).unwrap();
+    let From::Scratch(shape) = &quick.from else { panic!("it begins with a checkpoint") };
+    let least = format!(
+        "seed = {}\n[from.scratch]\ntokenizer = {:?}\n[data]\ntrain = {:?}\nvalid = {:?}\n\
+         [run]\ncache = {:?}",
+        quick.seed,
+        shape.tokenizer,
+        quick.data.train,
+        quick.data.valid,
+        quick.run.cache.as_ref().unwrap()
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("least.toml");
+    std::fs::write(&path, least).unwrap();
+    assert_eq!(Config::read(&path).unwrap(), quick);
 }
 
 #[test]

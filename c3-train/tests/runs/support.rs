@@ -43,7 +43,11 @@ pub fn config(steps: u64) -> Config {
             parts: 2,
         }],
         optimizer: OptimizerConfig {
+            muon_rate: 0.02,
+            adam_rate: 1.5e-3,
             warm_up: 2,
+            decay: 0.3,
+            alike_queries: false,
             average: 0.9,
             weight_decay: 0.01,
             ..OptimizerConfig::default()

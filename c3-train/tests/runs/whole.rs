@@ -156,8 +156,10 @@ fn it_learns_to_go_on() {
     config.data = Data {
         train: vec![path.clone()],
         valid: vec![path],
+        shuffled: 0.0,
+        drawn: 0.0,
+        wrong: 0.0,
         continuation: Some(Continuation { share: 0.5, question }),
-        ..Data::default()
     };
     let trainer = Trainer::open(&config, &folder.path().join("run"), &|_| {}).unwrap();
     let (mut continued, mut steps, mut ratios) = (0, 0, Vec::new());
