@@ -4,6 +4,7 @@ use c3_core::{Compression, DecodeEvent, DecodeRequest, Decoder, EncodeRequest, E
 use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder};
 use c3_nn::PromptIds;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::forward::{Batch, loss};
@@ -77,13 +78,15 @@ pub(crate) fn evaluate(
         }
         None => None,
     };
-    let (mut similarity, mut exact) = (0.0, 0);
-    for ids in ids.chunks(tokens) {
+    // Side by side: a step of decoding one segment is too small to be shared by threads.
+    let returned = ids.par_chunks(tokens).map(|ids| {
         let source = spelled(encoder, ids);
         let returned = round_trip(encoder, decoder, &source, ratio)?;
-        exact += usize::from(source == returned);
-        similarity += char_similarity(&source, &returned);
-    }
+        Ok((char_similarity(&source, &returned), source == returned))
+    });
+    let returned = returned.collect::<Result<Vec<(f64, bool)>>>()?;
+    let similarity: f64 = returned.iter().map(|(similarity, _)| similarity).sum();
+    let exact = returned.iter().filter(|(_, exact)| *exact).count();
     let count = segments.max(1) as f64;
     Ok(Evaluation {
         ratio,
