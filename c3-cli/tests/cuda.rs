@@ -77,3 +77,39 @@ fn what_a_device_does_not_do_is_said() {
         assert!(stderr.contains(said), "{stderr}");
     }
 }
+
+/// Stages compute there and the optimiser here: the losses, a second step's too, are the CPU's.
+#[test]
+fn training_learns_as_on_the_cpu() {
+    let files = Files::new();
+    let folder = files.text.parent().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let config = format!(
+        "[from.scratch]\ntokenizer = {:?}\nlayers = 1\nhidden = 64\nheads = 1\nfeed_forward = 32\n\
+         segment_tokens = 16\nbanks = {{ 4 = 4 }}\ndefault_ratio = 4\n\
+         [data]\ntrain = [{text:?}]\nvalid = [{text:?}]\n\
+         [[stages]]\nsteps = 2\nlengths = [6]\nratios = [4]\ntokens = 12\n\
+         [optimizer]\nbf16 = false\nwarm_up = 0\n[run]\nevaluate_steps = 2\nevaluate_segments = 1\n",
+        root.join("models/c3-tiny/tokenizer.json"),
+        text = root.join("fixtures/moby-dick.txt"),
+    );
+    let path_of = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let toml = path_of("train.toml");
+    std::fs::write(&toml, config).unwrap();
+    let losses = |device: &str| -> Vec<f64> {
+        let run = path_of(device);
+        let said = done(&["train", &toml, "--out", &run, "--device", device, "--json", "-q"]);
+        let events = said.lines().map(|line| serde_json::from_str(line).unwrap());
+        let loss = |event: serde_json::Value| match event["event"].as_str() {
+            Some("evaluated") => event["ratios"][0]["loss"].as_f64(),
+            _ => event["loss"].as_f64(),
+        };
+        events.filter_map(loss).collect()
+    };
+    let (found, right) = (losses("cuda"), losses("cpu"));
+    assert_eq!((found.len(), right.len()), (3, 3));
+    assert!(right[1] < right[0] - 0.01, "the step changes something: {right:?}");
+    for (found, right) in found.iter().zip(&right) {
+        assert!((found - right).abs() < 1e-4 * right, "{found} instead of {right}");
+    }
+}

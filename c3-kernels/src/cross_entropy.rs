@@ -10,7 +10,7 @@ use crate::linear::Arithmetic;
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd, exp2};
 use crate::transpose::transposed;
-use crate::{Activations, Error, Level, check};
+use crate::{Activations, Error, Level, check, on_device};
 
 const OP: &str = "cross_entropy";
 
@@ -22,11 +22,11 @@ const LOGITS: usize = 1 << 22;
 /// `x` is f32 `[rows, k]`, `w` f32 `[n, k]`, both contiguous; there is a target below `n` for each
 /// row. The result is a scalar. Logits are computed for some rows at a time; where a gradient may be
 /// asked for, theirs are made from them at once, so that they are computed a single time. With
-/// [`Activations::Bf16`], products round their operands to bf16 where that is faster.
+/// [`Activations::Bf16`], products round their operands to bf16 where that is faster. On another device
+/// it is made of candle's operations, with all logits in memory and nothing rounded.
 ///
 /// # Errors
-/// If shapes, dtypes or strides are not as above, there are no rows, or the tensors are not on the
-/// CPU.
+/// If shapes, dtypes or strides are not as above, there are no rows, or the device fails.
 pub fn cross_entropy(
     x: &Tensor,
     w: &Tensor,
@@ -35,6 +35,10 @@ pub fn cross_entropy(
 ) -> candle_core::Result<Tensor> {
     check::dtype(OP, "x", x, "F32", &[DType::F32])?;
     check::dtype(OP, "w", w, "F32", &[DType::F32])?;
+    if !x.device().is_cpu() {
+        check_sizes(x.layout(), w.layout(), targets)?;
+        return on_device::cross_entropy(x, w, targets);
+    }
     let trained = x.track_op() || w.track_op();
     let arithmetic = Arithmetic::detect(activations);
     let op = Op { targets: targets.to_vec(), trained, arithmetic, gradients: OnceLock::new() };
@@ -61,21 +65,7 @@ impl CustomOp2 for Op {
         w: &CpuStorage,
         w_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (&[rows, k], &[n, _]) = (x_layout.dims(), w_layout.dims()) else {
-            let (expected, found) = ("[rows, k], and w [n, k]", x_layout.dims().to_vec());
-            return Err(Error::Rank { op: OP, name: "x", expected, found }.into());
-        };
-        if w_layout.dims() != [n, k] {
-            let (expected, found) = (vec![n, k], w_layout.dims().to_vec());
-            return Err(Error::Shape { op: OP, name: "w", expected, found }.into());
-        }
-        if self.targets.len() != rows || rows == 0 {
-            let (expected, found) = (rows.max(1), self.targets.len());
-            return Err(Error::Length { op: OP, name: "targets", expected, found }.into());
-        }
-        if let Some(&target) = self.targets.iter().find(|&&target| target as usize >= n) {
-            return Err(Error::Row { row: target as usize, rows: n }.into());
-        }
+        let [rows, n, k] = check_sizes(x_layout, w_layout, &self.targets)?;
         let x = check::contiguous(OP, "x", x.as_slice::<f32>()?, x_layout)?;
         let w = check::contiguous(OP, "w", w.as_slice::<f32>()?, w_layout)?;
         let level = Level::detect();
@@ -126,6 +116,26 @@ impl CustomOp2 for Op {
             Tensor::from_slice(values, like.shape(), &Device::Cpu)?.affine(factor, 0.0)
         };
         Ok((Some(of(dx, x)?), Some(of(dw, w)?)))
+    }
+}
+
+/// Rows, n and k.
+fn check_sizes(x: &Layout, w: &Layout, targets: &[u32]) -> Result<[usize; 3], Error> {
+    let (&[rows, k], &[n, _]) = (x.dims(), w.dims()) else {
+        let (expected, found) = ("[rows, k], and w [n, k]", x.dims().to_vec());
+        return Err(Error::Rank { op: OP, name: "x", expected, found });
+    };
+    if w.dims() != [n, k] {
+        let (expected, found) = (vec![n, k], w.dims().to_vec());
+        return Err(Error::Shape { op: OP, name: "w", expected, found });
+    }
+    if targets.len() != rows || rows == 0 {
+        let (expected, found) = (rows.max(1), targets.len());
+        return Err(Error::Length { op: OP, name: "targets", expected, found });
+    }
+    match targets.iter().find(|&&target| target as usize >= n) {
+        Some(&target) => Err(Error::Row { row: target as usize, rows: n }),
+        None => Ok([rows, n, k]),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod cuda;
 mod error;
 mod level;
 pub mod linear;
+mod on_device;
 pub mod packed;
 pub mod quantized;
 pub mod reference;

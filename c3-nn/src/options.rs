@@ -68,8 +68,8 @@ pub struct LoadOptions {
     pub dtype: WeightDtype,
     /// Whether what bf16 matrices are multiplied with is rounded to bf16 too.
     pub activations: Activations,
-    /// Where the model is trained: its tensors are variables of these parameters, in f32 on the CPU,
-    /// whatever `device` and `dtype` say; `activations` rounds products, backward too.
+    /// Where the model is trained: its tensors are variables of these parameters, in f32,
+    /// whatever `dtype` says; `activations` rounds products on the CPU, backward too.
     pub parameters: Option<Parameters>,
 }
 
@@ -77,7 +77,7 @@ impl LoadOptions {
     /// The number format of all that is no weight matrix: f32 on the CPU, elsewhere the matrices' own.
     pub fn compute_dtype(&self) -> DType {
         match self.dtype {
-            _ if self.device.is_cpu() => DType::F32,
+            _ if self.device.is_cpu() || self.parameters.is_some() => DType::F32,
             WeightDtype::F16 => DType::F16,
             WeightDtype::Bf16 => DType::BF16,
             _ => DType::F32,
@@ -94,7 +94,7 @@ impl LoadOptions {
     /// ones: `stored` where that is left to the checkpoint.
     pub(crate) fn settled(&self, stored: WeightDtype) -> Result<Self> {
         let dtype = match self.dtype {
-            dtype if self.device.is_cpu() => dtype,
+            dtype if self.device.is_cpu() || self.parameters.is_some() => dtype,
             WeightDtype::Auto | WeightDtype::Stored => stored,
             dtype => dtype,
         };

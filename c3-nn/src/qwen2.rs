@@ -42,6 +42,10 @@ impl RmsNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(match x.device().is_cpu() {
             true => c3_kernels::rms_norm(&x.contiguous()?, &self.weight, self.eps)?,
+            // candle's kernel has no backward pass.
+            false if self.weight.is_variable() => {
+                candle_nn::ops::rms_norm_slow(x, &self.weight, self.eps)?
+            }
             false => candle_nn::ops::rms_norm(x, &self.weight, self.eps)?,
         })
     }
@@ -416,7 +420,7 @@ impl Qwen2 {
     }
 
     /// The mean cross entropy, in nats, of the tokens that follow hidden states, `[rows, hidden]`:
-    /// a scalar. For training; weights are f32, on the CPU.
+    /// a scalar. For training; weights are f32.
     ///
     /// # Errors
     /// Where the model was loaded without its head, or its weights are kept in another way.

@@ -206,7 +206,7 @@ impl Weights {
     pub fn matrix(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Matrix> {
         match &options.parameters {
             Some(parameters) => {
-                let weight = self.parameter(name, shape, parameters)?;
+                let weight = self.parameter(name, shape, parameters, options)?;
                 Ok(Matrix::trained(weight, options.activations))
             }
             None => self.stored(name, shape)?.matrix(options),
@@ -232,13 +232,20 @@ impl Weights {
     /// As [`matrix`](Self::matrix), and where the device fails.
     pub fn tensor(&self, name: &str, shape: &[usize], options: &LoadOptions) -> Result<Tensor> {
         match &options.parameters {
-            Some(parameters) => self.parameter(name, shape, parameters),
+            Some(parameters) => self.parameter(name, shape, parameters, options),
             None => self.stored(name, shape)?.tensor(options),
         }
     }
 
-    fn parameter(&self, name: &str, shape: &[usize], parameters: &Parameters) -> Result<Tensor> {
-        parameters.tensor(name, || self.stored(name, shape)?.tensor(&LoadOptions::default()))
+    fn parameter(
+        &self,
+        name: &str,
+        shape: &[usize],
+        parameters: &Parameters,
+        options: &LoadOptions,
+    ) -> Result<Tensor> {
+        let whole = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
+        parameters.tensor(name, || self.stored(name, shape)?.tensor(&whole))
     }
 
     /// `options` as a stage of these weights needs them, everything that the stage loads: on the CPU as

@@ -10,6 +10,7 @@ use c3_core::Compression;
 use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder};
 use c3_nn::{Checkpoint, LoadOptions, Parameters, PromptIds};
+use candle_core::Device;
 
 use crate::error::io;
 use crate::evaluate::{SHORT, Subject, evaluate};
@@ -48,6 +49,21 @@ impl Trainer {
     /// # Errors
     /// Where the configuration can't be, the run is another, or files can't be read or written.
     pub fn open(config: &Config, folder: &Path, progress: &dyn Fn(u64)) -> Result<Self> {
+        Self::open_on(&Device::Cpu, config, folder, progress)
+    }
+
+    /// As [`open`](Self::open), with stages that compute on a device; optimiser and averages stay in the
+    /// CPU's memory. A run may change its device, and then sums are rounded otherwise. Elsewhere than on
+    /// the CPU there is one worker, and nothing is rounded to bf16.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and where the device can't hold the model.
+    pub fn open_on(
+        device: &Device,
+        config: &Config,
+        folder: &Path,
+        progress: &dyn Fn(u64),
+    ) -> Result<Self> {
         config.check()?;
         let config = config.clone().absolute()?;
         fs::create_dir_all(folder).map_err(io(folder, "creating the folder"))?;
@@ -56,6 +72,7 @@ impl Trainer {
         let checkpoint = Checkpoint::open(&base)?;
         let parameters = Parameters::new();
         let options = LoadOptions {
+            device: device.clone(),
             parameters: Some(parameters.clone()),
             activations: config.optimizer.activations(),
             ..LoadOptions::default()
@@ -101,7 +118,7 @@ impl Trainer {
         }
         let saved = newest.map(|(step, _)| step);
         let step = saved.unwrap_or(0);
-        let workers = Workers::new(config.run.workers)?;
+        let workers = Workers::new(if device.is_cpu() { config.run.workers } else { 1 })?;
         Ok(Self {
             config,
             folder: folder.to_owned(),

@@ -4,8 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use candle_core::Device;
 use clap::{Args, Subcommand};
 
+use super::parse;
 use crate::commands::train::{Job, Run, Train};
 
 /// Train a model as a TOML file says, or go on with a run that was stopped
@@ -29,6 +31,10 @@ pub struct TrainArgs {
     /// Stop after so many minutes, with a checkpoint
     #[arg(long, value_name = "N", value_parser = minutes)]
     minutes: Option<Duration>,
+    /// Where to compute: `cpu`, or `cuda` and `cuda:N` in a build with the feature `cuda`. The optimiser
+    /// stays on the CPU
+    #[arg(long, default_value = "cpu", value_parser = parse::device)]
+    device: Device,
     /// Threads to compute with [default: one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -55,14 +61,14 @@ enum TrainCommand {
 
 impl TrainArgs {
     pub fn check(self) -> Job {
-        let Self { command, file, config, out, minutes, threads, json } = self;
+        let Self { command, file, config, out, minutes, device, threads, json } = self;
         if let Some(TrainCommand::Tokenizer { texts, vocabulary, out }) = command {
             return Job::Tokenizer { texts, vocabulary, out };
         }
         // clap asks for one of the two where there is no subcommand.
         let config = file.or(config).unwrap_or_default();
         let run = out.map_or_else(|| Run::Default(named_like(&config)), Run::Named);
-        Job::Model(Train { config, run, minutes, threads, json })
+        Job::Model(Train { config, run, minutes, device, threads, json })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use c3_train::{Config, Evaluation, Event, Finished, Trainer};
+use candle_core::Device;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Context;
@@ -67,6 +68,7 @@ pub struct Train {
     pub config: PathBuf,
     pub run: Run,
     pub minutes: Option<Duration>,
+    pub device: Device,
     pub threads: Option<NonZeroUsize>,
     pub json: bool,
 }
@@ -128,7 +130,8 @@ impl Train {
             done.set(done.get() + bytes);
             progress.at(done.get());
         };
-        Ok(Trainer::open(config, self.run.folder(), &told)?.named(program::name()))
+        let trainer = Trainer::open_on(&self.device, config, self.run.folder(), &told)?;
+        Ok(trainer.named(program::name()))
     }
 
     fn show(&self, event: &Event, context: &Context, trouble: &mut Option<anyhow::Error>) {

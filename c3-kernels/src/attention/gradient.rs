@@ -5,7 +5,7 @@ use candle_core::{Device, Storage, Tensor};
 use super::Attention;
 use super::op::{OP, check_shapes, rows};
 use crate::cpu::{self, Problem};
-use crate::{Error, Level};
+use crate::{Error, Level, on_device};
 
 /// The gradients of q, k and v, each contiguous, of its argument's shape.
 pub(super) fn gradients(
@@ -13,6 +13,10 @@ pub(super) fn gradients(
     [q, k, v]: [&Tensor; 3],
     grad: &Tensor,
 ) -> candle_core::Result<[Tensor; 3]> {
+    if !q.device().is_cpu() {
+        let shape = check_shapes(q.layout(), k.layout(), v.layout())?;
+        return on_device::attention_gradients(&shape, options, [q, k, v], grad);
+    }
     let grad = &grad.contiguous()?;
     let [(q, q_layout), (k, k_layout), (v, v_layout), (grad, grad_layout)] =
         [q, k, v, grad].map(Tensor::storage_and_layout);

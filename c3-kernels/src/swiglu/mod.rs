@@ -11,7 +11,7 @@ use crate::error::result_size;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd, exp2};
-use crate::{Error, Level, check, cuda};
+use crate::{Error, Level, check, cuda, on_device};
 
 const OP: &str = "swiglu";
 
@@ -71,6 +71,9 @@ impl CustomOp1 for Op {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        if !x.device().is_cpu() {
+            return Ok(Some(on_device::swiglu_gradient(x, grad)?));
+        }
         let values = |tensor: &Tensor| tensor.contiguous()?.flatten_all()?.to_vec1::<f32>();
         let width = x.dims().last().map_or(0, |last| last / 2);
         // SAFETY: `swiglu_with` checked the level, the forward pass the sizes.

@@ -6,7 +6,7 @@ mod muon;
 mod tests;
 
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 
 use crate::export::Named;
@@ -130,7 +130,7 @@ impl Optimizer {
             let averages = parameter.average.par_iter_mut().zip(&weights);
             averages.for_each(|(average, weight)| *average += (1.0 - keep) * (weight - *average));
             parameter.gradient.par_iter_mut().for_each(|gradient| *gradient = 0.0);
-            var.set(&Tensor::from_vec(weights, var.shape(), &Device::Cpu)?)?;
+            var.set(&Tensor::from_vec(weights, var.shape(), var.device())?)?;
         }
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Parameter {
 
     /// Puts other weights in their place.
     pub fn set(&self, weights: Vec<f32>) -> Result<()> {
-        Ok(self.var.set(&Tensor::from_vec(weights, self.var.shape(), &Device::Cpu)?)?)
+        Ok(self.var.set(&Tensor::from_vec(weights, self.var.shape(), self.var.device())?)?)
     }
 }
 
