@@ -9,6 +9,8 @@
 //! The reference takes 64-bit scalars one by one, and the composition of candle's operations keeps
 //! all scores in memory: each is timed only where it stays below a few seconds and 300 MB.
 
+mod common;
+
 use std::hint::black_box;
 
 use c3_kernels::attention::AttentionShape;
@@ -68,7 +70,6 @@ fn causal_mask(queries: usize, keys: usize) -> Tensor {
 fn context_queries(c: &mut Criterion) {
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut group = c.benchmark_group("context_query_attention");
-    group.sample_size(10);
     for queries in [8, 32, 128, 512] {
         for text in [256, 2048, 8192, 32768] {
             let keys = text + queries;
@@ -160,5 +161,9 @@ fn linear_layers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, context_queries, decode_step, linear_layers);
+criterion_group! {
+    name = benches;
+    config = common::settings();
+    targets = context_queries, decode_step, linear_layers
+}
 criterion_main!(benches);

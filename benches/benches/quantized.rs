@@ -4,6 +4,8 @@
 //! be read, nothing more can be won. Lines named `1-thread` are per core; candle has threads of its
 //! own, as many as cores.
 
+mod common;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -29,7 +31,6 @@ fn quantized_layers(c: &mut Criterion) {
     let (n, k) = SHAPE;
     let weights = random(&[n, k], 1);
     let mut group = c.benchmark_group("quantized_linear");
-    group.sample_size(10);
     for kind in [BlockType::Q8_0, BlockType::Q6K, BlockType::Q4K, BlockType::Q4_0] {
         let quantized = QTensor::quantize(&weights, kind.into()).unwrap();
         let bytes = quantized.data().unwrap().into_owned();
@@ -55,5 +56,9 @@ fn quantized_layers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, quantized_layers);
+criterion_group! {
+    name = benches;
+    config = common::settings();
+    targets = quantized_layers
+}
 criterion_main!(benches);

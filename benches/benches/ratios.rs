@@ -1,12 +1,13 @@
 //! Encoding, decoding, verifying and the round trip with the built-in model: every ratio × length of
 //! text. Throughput in text tokens and in bytes.
 //!
-//! `cargo bench -p c3-bench --bench ratios -- --quick`
+//! `cargo bench --bench ratios -- --quick`
+
+mod common;
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
 
 use c3_core::{
     Compression, DecodeRequest, Decoder, EncodeRequest, Encoder, LatentContext, SegmentSource,
@@ -99,7 +100,6 @@ fn each<T>(
     let decoder = C3Decoder::load(&checkpoint, &load).expect("the decoder");
     for (label, tokens) in LENGTHS {
         let mut group: BenchmarkGroup<'_, WallTime> = c.benchmark_group(format!("{name} {label}"));
-        group.sample_size(10).measurement_time(Duration::from_secs(2));
         for ratio in RATIOS {
             let case = Case::new(&encoder, &decoder, prose(&encoder, tokens), ratio);
             group.throughput(case.throughput());
@@ -133,5 +133,9 @@ fn round_trip(c: &mut Criterion) {
     each(c, "round trip", |case, _| Box::new(move || case.decode(&case.encode())));
 }
 
-criterion_group!(benches, encode, decode, verify, round_trip);
+criterion_group! {
+    name = benches;
+    config = common::settings();
+    targets = encode, decode, verify, round_trip
+}
 criterion_main!(benches);

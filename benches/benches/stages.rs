@@ -1,7 +1,9 @@
 //! What surrounds both stages: files, segmenting, tokenising, loading; query banks from one pass. The
 //! stages themselves, at every ratio, are in `ratios`.
 //!
-//! `cargo bench -p c3-bench --bench stages -- --quick`
+//! `cargo bench --bench stages -- --quick`
+
+mod common;
 
 use std::hint::black_box;
 use std::io::Cursor;
@@ -131,5 +133,9 @@ fn load(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, format, text, banks, load);
+criterion_group! {
+    name = benches;
+    config = common::settings();
+    targets = format, text, banks, load
+}
 criterion_main!(benches);

@@ -12,45 +12,38 @@
 //! many predictions that were right in the pass are wrong in steps, and the largest lead that was lost
 //! so; and how many positions per 1,000 tokens lead by no more than each threshold: what it costs.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use c3_core::{Compression, Dtype, LatentTokens};
 use c3_decoder::{C3Decoder, Verification};
 use c3_encoder::{Bank, C3Encoder, Segmenter, SegmenterOptions};
 use c3_nn::{Activations, BlockType, Checkpoint, LoadOptions, WeightDtype};
 use candle_core::{Device, Tensor};
+use clap::Parser;
 
 const THRESHOLDS: [f32; 7] = [1e-4, 1e-3, 1e-2, 0.1, 0.25, 0.5, 1.0];
 
+/// Measure how far step-by-step decoding is from one pass
+#[derive(Parser)]
 struct Options {
+    /// Checkpoint, a folder
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny"))]
     model: PathBuf,
-    segments: usize,
+    /// Segments of all texts together, an equal share of each
+    #[arg(long, default_value = "2000")]
+    segments: NonZeroUsize,
+    /// Text tokens for each latent
+    #[arg(long, default_value_t = 8)]
     ratio: u32,
+    /// Text files
+    #[arg(required = true, value_name = "TEXT")]
     texts: Vec<PathBuf>,
 }
 
-fn options() -> Result<Options> {
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny").into();
-    let mut options = Options { model, segments: 2000, ratio: 8, texts: Vec::new() };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
-        match arg.as_str() {
-            "--model" => options.model = value()?.into(),
-            "--segments" => options.segments = value()?.parse()?,
-            "--ratio" => options.ratio = value()?.parse()?,
-            _ => options.texts.push(arg.into()),
-        }
-    }
-    if options.texts.is_empty() {
-        bail!("usage: margins [--model DIR] [--segments 2000] [--ratio 8] TEXT …");
-    }
-    Ok(options)
-}
-
 fn main() -> Result<()> {
-    let options = options()?;
+    let options = Options::parse();
     let checkpoint = Checkpoint::open(&options.model)?;
     let bf16 =
         |activations| LoadOptions { dtype: WeightDtype::Bf16, activations, ..Default::default() };
@@ -72,7 +65,7 @@ fn main() -> Result<()> {
         let segments = Segments::new(&checkpoint, &load, &options)?;
         let pass = segments.run(16, segments.ids.len(), |d, l, t| d.verify(l, t))?;
         for (threads, batch, share) in [(2, 16, 1), (1, 16, 2), (2, 1, 8), (1, 3, 8)] {
-            let count = segments.ids.len() / share;
+            let count = segments.ids.len().div_ceil(share);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             let steps =
                 pool.install(|| segments.run(batch, count, |d, l, t| d.verify_stepwise(l, t)))?;
@@ -105,7 +98,7 @@ impl Segments {
         let bank = Bank::choose(encoder.config(), Compression::Ratio(options.ratio))?;
         let segmenter = SegmenterOptions { max_tokens: bank.segment_tokens, lossy: true };
         let mut ids = Vec::new();
-        let each = options.segments.div_ceil(options.texts.len());
+        let each = options.segments.get().div_ceil(options.texts.len());
         for text in &options.texts {
             let file = std::fs::File::open(text).with_context(|| text.display().to_string())?;
             let pieces = Segmenter::new(file, encoder.tokenizer(), segmenter)?;
@@ -113,6 +106,7 @@ impl Segments {
                 ids.push(piece?.ids);
             }
         }
+        ensure!(!ids.is_empty(), "these texts are empty");
         let mut latents = Vec::new();
         for batch in ids.chunks(16) {
             let batch: Vec<&[u32]> = batch.iter().map(Vec::as_slice).collect();

@@ -9,11 +9,12 @@
 //! by segment, verification against free-running decoding. With `--decoder-only` that last alone, with
 //! latents of zeros: what a checkpoint of random weights is good for.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use c3_core::{
     Compression, DecodeRequest, Decoder, EncodeRequest, Encoder, LatentContext, SegmentSource,
 };
@@ -22,61 +23,50 @@ use c3_encoder::{Bank, C3Encoder, Segmenter, SegmenterOptions};
 use c3_exact::{CompressRequest, Compressor, Level};
 use c3_nn::{Activations, Checkpoint, LoadOptions, WeightDtype};
 use candle_core::{DType, Device, Tensor};
+use clap::Parser;
 
+/// Measure what checking and exactness cost in time and bytes
+#[derive(Parser)]
 struct Options {
+    /// Checkpoint, a folder
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny"))]
     model: PathBuf,
+    /// Text tokens for each latent [default: the model's]
+    #[arg(long)]
     ratio: Option<u32>,
-    rounds: usize,
-    segments: usize,
+    /// How often each way is timed, after a round that warms up
+    #[arg(long, default_value = "7")]
+    rounds: NonZeroUsize,
+    /// Segments of the text, from its start
+    #[arg(long, default_value = "40")]
+    segments: NonZeroUsize,
+    /// Time the decoder alone, with latents of zeros
+    #[arg(long)]
     decoder_only: bool,
+    /// Text file
     text: PathBuf,
 }
 
-fn options() -> Result<Options> {
-    let mut options = Options {
-        model: concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny").into(),
-        ratio: None,
-        rounds: 7,
-        segments: 40,
-        decoder_only: false,
-        text: PathBuf::new(),
-    };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().with_context(|| format!("{arg} needs a value"));
-        match arg.as_str() {
-            "--model" => options.model = value()?.into(),
-            "--ratio" => options.ratio = Some(value()?.parse()?),
-            "--rounds" => options.rounds = value()?.parse()?,
-            "--segments" => options.segments = value()?.parse()?,
-            "--decoder-only" => options.decoder_only = true,
-            _ => options.text = arg.into(),
-        }
-    }
-    if options.text.as_os_str().is_empty() {
-        bail!("usage: promises [--model DIR] [--ratio R] [--rounds N] [--segments N] TEXT");
-    }
-    Ok(options)
-}
-
 fn main() -> Result<()> {
-    let options = options()?;
+    let options = Options::parse();
+    let rounds = options.rounds.get();
     let checkpoint = Checkpoint::open(&options.model)?;
     let (dtype, activations) = (WeightDtype::Auto, Activations::Bf16);
     let load = LoadOptions { dtype, activations, ..LoadOptions::default() };
     let decoder = C3Decoder::load(&checkpoint, &load)?;
     let compression = options.ratio.map_or(Compression::Default, Compression::Ratio);
     let bank = Bank::choose(checkpoint.config(), compression)?;
-    let bytes = std::fs::read(&options.text).context("can't read the text")?;
+    let bytes = std::fs::read(&options.text).with_context(|| options.text.display().to_string())?;
     let settings = SegmenterOptions { max_tokens: bank.segment_tokens, lossy: true };
     let pieces = Segmenter::new(&bytes[..], checkpoint.tokenizer(), settings)?;
-    let pieces: Vec<_> = pieces.take(options.segments).collect::<Result<_, _>>()?;
+    let pieces: Vec<_> = pieces.take(options.segments.get()).collect::<Result<_, _>>()?;
     let ids: Vec<Vec<u32>> = pieces.iter().map(|piece| piece.ids.clone()).collect();
     let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
     let tokens: usize = ids.iter().map(Vec::len).sum();
+    ensure!(tokens > 0, "{} is empty", options.text.display());
     println!("{} segments, {tokens} tokens, {} bytes", ids.len(), text.len());
     if options.decoder_only {
-        return blind(&decoder, &bank, &ids, options.rounds);
+        return blind(&decoder, &bank, &ids, rounds);
     }
 
     let encoder = C3Encoder::load(&checkpoint, &load)?;
@@ -94,7 +84,7 @@ fn main() -> Result<()> {
     };
     let mut made: Vec<LatentContext> = Vec::new();
     let names = ["fast", "checked", "exact"];
-    let times = in_turn(options.rounds, 3, |level| {
+    let times = in_turn(rounds, 3, |level| {
         let context = compress(level)?;
         if made.len() == level {
             made.push(context);
@@ -102,7 +92,7 @@ fn main() -> Result<()> {
         Ok(())
     })?;
     report("compress", &names, &times);
-    let times = in_turn(options.rounds, 2, |level| {
+    let times = in_turn(rounds, 2, |level| {
         let context = &made[2 * level];
         decoder.decode_to_bytes(context, &DecodeRequest::default())?;
         Ok(())
@@ -113,7 +103,7 @@ fn main() -> Result<()> {
     }
     // Alone, as one segment is asked for: the verification against free-running decoding.
     let context = &made[1];
-    let times = in_turn(options.rounds, 2, |way| {
+    let times = in_turn(rounds, 2, |way| {
         for (index, ids) in ids.iter().enumerate().take(8) {
             let segment = made[0].segment(index)?;
             match way {

@@ -5,6 +5,7 @@ mod header;
 mod index;
 mod layout;
 mod metadata;
+mod near_ties;
 mod patches;
 mod payload;
 mod read;

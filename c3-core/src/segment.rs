@@ -39,6 +39,9 @@ pub enum Fidelity {
         /// Position of the first of them (the stop token's is the number of text tokens); `None`
         /// exactly where `mismatches` is 0.
         first: Option<u32>,
+        /// Tokens that are right, but lead by so little that another device, number of threads or
+        /// batch may choose others; `None` where nobody counted them, as in files before version 1.2.
+        near_ties: Option<u32>,
     },
     /// Corrections and patches make greedy decoding return the source bytes.
     Exact {
@@ -61,8 +64,9 @@ impl Fidelity {
     pub(crate) fn check(&self, segment: usize, text_tokens: u32) -> Result<()> {
         match self {
             Self::Unchecked | Self::Verbatim => Ok(()),
-            &Self::Checked { mismatches, first } => {
-                check_mismatches(segment, text_tokens, mismatches, first)
+            &Self::Checked { mismatches, first, near_ties } => {
+                check_mismatches(segment, text_tokens, mismatches, first)?;
+                check_near_ties(segment, text_tokens, mismatches, near_ties.unwrap_or(0))
             }
             Self::Exact { corrections, patches } => {
                 check_positions(segment, text_tokens, corrections.iter().map(|c| c.position))?;
@@ -88,6 +92,20 @@ pub(crate) fn check_mismatches(
         _ => return Ok(()),
     };
     Err(Error::BadFidelity { segment, reason })
+}
+
+/// Right and wrong tokens are no more than there are, the stop token included.
+pub(crate) fn check_near_ties(
+    segment: usize,
+    text_tokens: u32,
+    mismatches: u32,
+    near_ties: u32,
+) -> Result<()> {
+    if u64::from(mismatches) + u64::from(near_ties) > u64::from(text_tokens) + 1 {
+        let reason = "more mismatches and near ties than tokens";
+        return Err(Error::BadFidelity { segment, reason });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_positions(

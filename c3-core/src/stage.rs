@@ -113,6 +113,10 @@ pub struct DecodeRequest {
     pub sampling: Sampling,
     /// Segments decoded together; `None` lets the decoder choose.
     pub batch: Option<usize>,
+    /// Decode the first segment alone, then twice as many with each batch, up to `batch`: for a sink
+    /// that may break off early. Segments of a batch are decoded side by side, so that all of them
+    /// are nearly done when the first one is told of.
+    pub gradual: bool,
     /// Which segments; `None` is all.
     pub segments: Option<Range<usize>>,
     /// Decode latents of another encoder all the same.

@@ -293,9 +293,11 @@ impl Decoder for C3Decoder {
         let prompt_length = prompt.before.len() + prompt.after.len();
         let mut ordered = Ordered::new(sink);
         let mut next = range.start;
+        let mut most = if request.gradual { 1 } else { usize::MAX };
         while next < range.end {
             let (mut segments, mut kept) = (Vec::new(), 0);
-            let mut rows = request.batch.unwrap_or(Self::MOST_ROWS);
+            let mut rows = request.batch.unwrap_or(Self::MOST_ROWS).min(most);
+            most = most.saturating_mul(2);
             while next < range.end && segments.len() + kept < rows {
                 let segment = context.segment(next)?;
                 if promised && !request.any_fingerprint {

@@ -1,12 +1,14 @@
 //! The decoder on the built-in model: batches, single segments, sampling, streaming, refusals.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use c3_core::{
     Compression, DecodeEvent, DecodeRequest, DecodedSegment, Decoder, EncodeRequest, Encoder,
-    LatentContext, Sampling, SegmentSource, StopReason, segment_hash,
+    LatentContext, Provenance, Sampling, Segment, SegmentSource, SourceDigest, StopReason,
+    segment_hash,
 };
 use c3_decoder::{C3Decoder, Error};
 use c3_encoder::C3Encoder;
@@ -148,6 +150,51 @@ fn the_batch_and_the_company_change_nothing() {
         assert_eq!(alone.0, all[index..=index]);
         assert_eq!(alone.1, texts[index..=index]);
     }
+}
+
+/// Remembers which segments were read.
+struct Watched<'a> {
+    context: &'a LatentContext,
+    read: RefCell<Vec<usize>>,
+}
+
+impl SegmentSource for Watched<'_> {
+    fn provenance(&self) -> &Provenance {
+        self.context.provenance()
+    }
+
+    fn source(&self) -> SourceDigest {
+        self.context.source()
+    }
+
+    fn segment_count(&self) -> usize {
+        self.context.segment_count()
+    }
+
+    fn segment(&self, index: usize) -> c3_core::Result<Segment> {
+        self.read.borrow_mut().push(index);
+        self.context.segment(index)
+    }
+}
+
+#[test]
+fn gradual_decoding_changes_nothing_but_how_much_is_read_before_it_is_broken_off() {
+    let Setup { decoder, context, .. } = setup();
+    let request = DecodeRequest { gradual: true, ..DecodeRequest::default() };
+    assert_eq!(decode(&request), decode(&DecodeRequest::default()));
+    let read = |request: &DecodeRequest, enough: usize| {
+        let watched = Watched { context, read: RefCell::default() };
+        let broken_off = decoder.decode(&watched, request, &mut |event| match event {
+            DecodeEvent::Segment(segment) if segment.index + 1 == enough => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        assert!(matches!(broken_off, Err(Error::Cancelled)));
+        watched.read.into_inner()
+    };
+    assert_eq!(read(&request, 1), [0]);
+    assert_eq!(read(&request, 2), [0, 1, 2]);
+    assert_eq!(read(&DecodeRequest { batch: Some(1), ..request }, 2), [0, 1]);
+    assert!(read(&DecodeRequest::default(), 1).len() == context.segment_count());
 }
 
 #[test]

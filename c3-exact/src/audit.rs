@@ -78,8 +78,7 @@ fn finding(
     misspelt: &[Misspelling],
 ) -> Finding {
     let mut wrong = wrong_tokens(item, verified);
-    let near = |margin: &f32| *margin >= 0.0 && *margin <= decoder.margin();
-    let mut tied: Vec<bool> = verified.margins.iter().map(near).collect();
+    let mut tied = nearly_tied(verified, decoder.margin());
     match &segment.fidelity {
         Fidelity::Exact { corrections, patches } => {
             for correction in corrections {
@@ -109,13 +108,13 @@ fn finding(
     let as_stored = as_long
         && match segment.fidelity {
             Fidelity::Unchecked => true,
-            Fidelity::Checked { mismatches: stored, first: at } => {
+            // How many nearly tie depends on the order of sums: that is what it says.
+            Fidelity::Checked { mismatches: stored, first: at, .. } => {
                 (stored, at) == (mismatches, first)
             }
             Fidelity::Exact { .. } | Fidelity::Verbatim => mismatches == 0,
         };
-    let near_ties =
-        tied.iter().zip(&wrong).filter(|&(&tied, &wrong)| tied && !wrong).count() as u32;
+    let near_ties = count_near_ties(&tied, &wrong);
     Finding::Verified { mismatches, first, near_ties, as_stored }
 }
 
@@ -131,4 +130,19 @@ pub(crate) fn wrong_tokens(item: &Item, verified: &Verification) -> Vec<bool> {
     let told = wrong.iter().filter(|&&wrong| wrong).count();
     wrong.push(verified.mismatches > told);
     wrong
+}
+
+/// For each token of the text and the stop token, whether it leads by no more than `margin`.
+fn nearly_tied(verified: &Verification, margin: f32) -> Vec<bool> {
+    verified.margins.iter().map(|lead| (0.0..=margin).contains(lead)).collect()
+}
+
+/// Right tokens among those that nearly tie.
+fn count_near_ties(tied: &[bool], wrong: &[bool]) -> u32 {
+    tied.iter().zip(wrong).filter(|&(&tied, &wrong)| tied && !wrong).count() as u32
+}
+
+/// Tokens that are right by no more than `margin`; `wrong` as [`wrong_tokens`], or more of them.
+pub(crate) fn near_ties(verified: &Verification, wrong: &[bool], margin: f32) -> u32 {
+    count_near_ties(&nearly_tied(verified, margin), wrong)
 }

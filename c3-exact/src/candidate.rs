@@ -6,7 +6,7 @@ use c3_encoder::Bank;
 use c3_nn::Tokenizer;
 
 use crate::Result;
-use crate::audit::wrong_tokens;
+use crate::audit::{near_ties, wrong_tokens};
 use crate::source::Item;
 use crate::spelling::{Misspelling, misspellings};
 
@@ -25,12 +25,13 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     /// At the level `checked`: `misspelt` are the places where even the right tokens don't spell the
-    /// source.
+    /// source; a token that leads by no more than `margin` nearly ties.
     pub fn checked(
         bank: Bank,
         latents: LatentTokens,
         item: &Item,
         verified: &Verification,
+        margin: f32,
         misspelt: &[Misspelling],
     ) -> Self {
         let mut wrong = wrong_tokens(item, verified);
@@ -39,7 +40,8 @@ impl Candidate {
         }
         let mismatches = wrong.iter().filter(|&&wrong| wrong).count() as u32;
         let first = wrong.iter().position(|&wrong| wrong).map(|at| at as u32);
-        let fidelity = Fidelity::Checked { mismatches, first };
+        let near_ties = Some(near_ties(verified, &wrong, margin));
+        let fidelity = Fidelity::Checked { mismatches, first, near_ties };
         Self { bank, latents, fidelity, wrong: mismatches.into() }
     }
 

@@ -20,6 +20,7 @@ pub(crate) struct Settler<'a> {
     /// The one with the fewest latents first.
     pub banks: Vec<Bank>,
     pub batch: usize,
+    /// What a token's lead must exceed for it to count as certain.
     pub margin: f32,
 }
 
@@ -127,7 +128,7 @@ impl Settler<'_> {
         let candidate = |(((row, latents), item), (verified, misspelt))| {
             let candidate = match self.request.level {
                 Level::Checked { .. } => {
-                    Candidate::checked(bank, latents, item, verified, misspelt)
+                    Candidate::checked(bank, latents, item, verified, self.margin, misspelt)
                 }
                 Level::Exact { .. } => {
                     Candidate::exact(bank, latents, item, verified, self.margin, misspelt)

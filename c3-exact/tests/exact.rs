@@ -163,7 +163,9 @@ fn what_is_foretold_happens() {
             let context = models.compress(&text, &request(checked(), ratio));
             let decoded = models.segments(&context);
             for (segment, decoded) in context.segments().iter().zip(decoded) {
-                let Fidelity::Checked { first, mismatches } = segment.fidelity else { panic!() };
+                let Fidelity::Checked { first, mismatches, .. } = segment.fidelity else {
+                    panic!()
+                };
                 let source = &text[segment.bytes.start as usize..segment.bytes.end as usize];
                 let own = models.encoder.tokenizer().encode(std::str::from_utf8(source).unwrap());
                 let own = own.unwrap();
@@ -246,9 +248,9 @@ fn an_adaptive_segment_gets_what_it_needs() {
     let foreign = support::foreign(1500);
     let context = models.compress(foreign.as_bytes(), &CompressRequest::new(level));
     assert!(decode(models, &context) == foreign.as_bytes());
-    let right = Fidelity::Checked { mismatches: 0, first: None };
+    let right = |s: &&Segment| matches!(s.fidelity, Fidelity::Checked { mismatches: 0, .. });
     let kept = |s: &&Segment| s.fidelity == Fidelity::Verbatim;
-    assert!(context.segments().iter().all(|s| kept(&s) || s.fidelity == right));
+    assert!(context.segments().iter().all(|s| kept(&s) || right(&s)));
     assert!(context.segments().iter().any(|s| kept(&s)));
 }
 
@@ -307,8 +309,9 @@ fn stored_segments_are_audited_against_their_text() {
             (mismatches, first)
         };
         match sound {
-            Fidelity::Checked { mismatches, first } => {
-                let stored = Fidelity::Checked { mismatches: mismatches + 1, first: Some(0) };
+            Fidelity::Checked { mismatches, first, near_ties } => {
+                let (more, start) = (mismatches + 1, Some(0));
+                let stored = Fidelity::Checked { mismatches: more, first: start, near_ties };
                 assert_eq!(not_as_stored(stored), (mismatches, first));
             }
             Fidelity::Exact { corrections, patches } => {
@@ -367,4 +370,15 @@ fn near_ties_are_told_of() {
         .sum();
     // Sums in another order may move one of them across a bound.
     assert!(near_ties(0.0).abs_diff(near as u32) <= 1, "{} {near}", near_ties(0.0));
+    // Compressing counts them too, the stop tokens among them.
+    let stored: u32 = context
+        .segments()
+        .iter()
+        .map(|s| match s.fidelity {
+            Fidelity::Checked { near_ties: Some(near), .. } => near,
+            ref other => panic!("{other:?}"),
+        })
+        .sum();
+    let stops = context.segment_count() as u32;
+    assert!((near as u32..=near as u32 + stops + 1).contains(&(stored + 1)), "{stored} {near}");
 }

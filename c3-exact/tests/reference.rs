@@ -117,7 +117,7 @@ fn what_no_latents_help_is_kept_as_text() {
         }
         let context = models.compress(text.as_bytes(), &CompressRequest::new(checked()));
         for (segment, decoded) in context.segments().iter().zip(models.segments(&context)) {
-            let Fidelity::Checked { mismatches, first: Some(first) } = segment.fidelity else {
+            let Fidelity::Checked { mismatches, first: Some(first), .. } = segment.fidelity else {
                 panic!("{:?}", segment.fidelity)
             };
             let source = &text[segment.bytes.start as usize..segment.bytes.end as usize];

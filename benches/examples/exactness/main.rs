@@ -22,10 +22,11 @@
 mod plot;
 mod rows;
 
+use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use c3_bench::kinds::{Kind, kinds};
 use c3_core::{
     Compression, DecodeEvent, DecodeRequest, DecodedSegment, Decoder, Fidelity, LatentContext,
@@ -35,48 +36,38 @@ use c3_decoder::C3Decoder;
 use c3_encoder::{Bank, C3Encoder, Segmenter, SegmenterOptions};
 use c3_exact::{CompressRequest, Compressor, Level};
 use c3_nn::{Activations, Checkpoint, LoadOptions, WeightDtype};
+use clap::Parser;
 use plot::Curve;
 use rows::{Checked, Cost, Exact, Row};
 
+/// Measure what exact compression costs, and whether checked compression foretells what happens
+#[derive(Parser)]
 struct Options {
+    /// Checkpoint, a folder
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny"))]
     model: PathBuf,
+    /// How weights are kept in memory
+    #[arg(long, default_value = "f32")]
     weights: WeightDtype,
+    /// Corpus file of prose, Chinese and code that nothing was trained on
+    #[arg(long)]
     held_out: PathBuf,
+    /// Corpus file of English of another kind than was trained on
+    #[arg(long)]
     out_of_domain: PathBuf,
+    /// Text tokens for each latent
+    #[arg(long, value_delimiter = ',', default_value = "4,8,16,32")]
     ratios: Vec<u32>,
-    segments: usize,
+    /// Segments in all
+    #[arg(long, default_value = "10000")]
+    segments: NonZeroUsize,
+    /// SVG file to draw the honest ratios to
+    #[arg(long)]
     plot: Option<PathBuf>,
 }
 
-fn options() -> Result<Options> {
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/c3-tiny").into();
-    let (mut held_out, mut out_of_domain) = (None, None);
-    let (mut ratios, mut segments, mut plot) = (vec![4, 8, 16, 32], 10_000, None);
-    let mut model: PathBuf = model;
-    let mut weights = WeightDtype::F32;
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let value = args.next().with_context(|| format!("{arg} needs a value"))?;
-        match arg.as_str() {
-            "--model" => model = value.into(),
-            "--weights" => weights = value.parse()?,
-            "--held-out" => held_out = Some(value.into()),
-            "--out-of-domain" => out_of_domain = Some(value.into()),
-            "--ratios" => {
-                ratios = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
-            }
-            "--segments" => segments = value.parse()?,
-            "--plot" => plot = Some(value.into()),
-            other => bail!("unknown option {other}"),
-        }
-    }
-    let held_out = held_out.context("--held-out names a corpus file")?;
-    let out_of_domain = out_of_domain.context("--out-of-domain names a corpus file")?;
-    Ok(Options { model, weights, held_out, out_of_domain, ratios, segments, plot })
-}
-
 fn main() -> Result<()> {
-    let options = options()?;
+    let options = Options::parse();
     let checkpoint = Checkpoint::open(&options.model)?;
     let (dtype, activations) = (options.weights, Activations::Bf16);
     let load = LoadOptions { dtype, activations, ..LoadOptions::default() };
@@ -87,7 +78,7 @@ fn main() -> Result<()> {
         encoder: &encoder,
         decoder: &decoder,
     };
-    let each = options.segments.div_ceil(7 * options.ratios.len());
+    let each = options.segments.get().div_ceil(7 * options.ratios.len());
     // A token is a few bytes; what is more than needed is cut off.
     let bytes = 8 * each * encoder.config().segment_tokens;
     let kinds = kinds(&options.held_out, &options.out_of_domain, bytes)?;
@@ -234,7 +225,7 @@ impl Stages<'_> {
         decoded: &DecodedSegment,
         text: &str,
     ) -> Result<()> {
-        let Fidelity::Checked { mismatches, first } = segment.fidelity else {
+        let Fidelity::Checked { mismatches, first, .. } = segment.fidelity else {
             bail!("a segment that was not checked");
         };
         let ids = self.encoder.tokenizer().encode(text)?;

@@ -72,7 +72,8 @@ pub struct GrepArgs {
     /// Take the pattern as plain text
     #[arg(short = 'F', long)]
     fixed_strings: bool,
-    /// Stop after so many lines; what follows is not decoded
+    /// Stop after so many lines; what follows is not decoded, but for a batch that begins with one
+    /// segment and doubles
     #[arg(long, value_name = "N")]
     max_count: Option<NonZeroUsize>,
     /// Print the number of lines alone

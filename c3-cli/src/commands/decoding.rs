@@ -157,7 +157,7 @@ impl Restored {
         let info = file.segment_info(segment.index)?;
         if !segment.exact {
             let (foretold_mismatches, first) = match info.fidelity {
-                Fidelity::Checked { mismatches, first }
+                Fidelity::Checked { mismatches, first, .. }
                     if self.as_foretold && self.other_verifier.is_none() =>
                 {
                     (Some(mismatches), first)

@@ -55,6 +55,8 @@ pub struct Foretold {
     pub differing: u64,
     /// Tokens of those that will differ.
     pub mismatches: u64,
+    /// Tokens of the checked segments that are right, but may not stay so; of those that say it.
+    pub near_ties: u64,
     pub exact: u64,
     pub verbatim: u64,
 }
@@ -63,10 +65,11 @@ impl Foretold {
     pub fn add(&mut self, fidelity: &Fidelity) {
         match *fidelity {
             Fidelity::Unchecked => self.unchecked += 1,
-            Fidelity::Checked { mismatches, .. } => {
+            Fidelity::Checked { mismatches, near_ties, .. } => {
                 self.checked += 1;
                 self.differing += u64::from(mismatches > 0);
                 self.mismatches += u64::from(mismatches);
+                self.near_ties += u64::from(near_ties.unwrap_or(0));
             }
             Fidelity::Exact { .. } => self.exact += 1,
             Fidelity::Verbatim => self.verbatim += 1,

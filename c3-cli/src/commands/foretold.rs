@@ -24,7 +24,7 @@ pub fn tell(ui: &Ui, encoded: &Encoded) {
 
 /// How the latents were chosen, and what is promised; nothing where nobody looked.
 pub fn sentence(encoded: &Encoded) -> Option<String> {
-    let Foretold { differing, exact, verbatim, .. } = encoded.fidelity;
+    let Foretold { differing, near_ties, exact, verbatim, .. } = encoded.fidelity;
     let compressed = encoded.compressed.as_ref().filter(|_| encoded.segments > 0)?;
     let mut parts = Vec::new();
     if encoded.fidelity.is_promise() {
@@ -34,6 +34,9 @@ pub fn sentence(encoded: &Encoded) -> Option<String> {
         parts.extend(stored.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| counted(*n, noun)));
     } else if differing == 0 && verbatim + exact < encoded.segments {
         parts.push("as far as was checked, nothing is foretold to differ".to_owned());
+    }
+    if near_ties > 0 {
+        parts.push(format!("{} right by a hair", counted(near_ties, "token")));
     }
     if compressed.banks.len() + usize::from(verbatim > 0) > 1 || compressed.split > 0 {
         let banks = compressed.banks.iter().rev();
@@ -71,6 +74,7 @@ pub fn counts(foretold: &Foretold) -> Value {
         "checked": foretold.checked,
         "differing": foretold.differing,
         "mismatches": foretold.mismatches,
+        "near_ties": foretold.near_ties,
         "exact": foretold.exact,
         "verbatim": foretold.verbatim,
         "promised": foretold.is_promise(),

@@ -57,6 +57,7 @@ impl Grep {
         })?;
         memory::tell(&context.ui, &fit);
         request.batch = fit.batch(fit.rows.decode).or(request.batch);
+        request.gradual = self.most.is_some();
         let decoder = load_for(&file, &checkpoint, &fit.options)?;
 
         let (mut lines, mut found, mut at) = (Lines::default(), 0, (usize::MAX, 0));

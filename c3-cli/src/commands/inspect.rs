@@ -83,10 +83,9 @@ fn foretold_of(segments: &[SegmentInfo]) -> Foretold {
 }
 
 fn fidelity_summary(segments: &[SegmentInfo]) -> String {
-    let Foretold { unchecked, checked, differing, mismatches, exact, verbatim } =
+    let Foretold { unchecked, checked, differing, mismatches, near_ties, exact, verbatim } =
         foretold_of(segments);
-    // Without corrections, a near tie may still go the other way.
-    let will_differ = match differing {
+    let mut will_differ = match differing {
         0 => "checked: none is foretold to differ".to_owned(),
         _ => format!(
             "checked: {} foretold to differ, in {}",
@@ -94,6 +93,7 @@ fn fidelity_summary(segments: &[SegmentInfo]) -> String {
             human::counted(mismatches, "token")
         ),
     };
+    will_differ.push_str(&nearly_tied(near_ties));
     let levels = [
         (unchecked, "unchecked"),
         (checked, &will_differ),
@@ -106,6 +106,15 @@ fn fidelity_summary(segments: &[SegmentInfo]) -> String {
         .map(|(count, name)| format!("{} {name}", human::count(*count)))
         .collect();
     if present.is_empty() { "nothing to say: no segments".into() } else { present.join(", ") }
+}
+
+/// Without corrections, a near tie may go the other way.
+fn nearly_tied(tokens: u64) -> String {
+    match tokens {
+        0 => String::new(),
+        1 => ", 1 near tie".to_owned(),
+        _ => format!(", {} near ties", human::count(tokens)),
+    }
 }
 
 fn segment_table(segments: &[SegmentInfo]) -> String {
@@ -130,11 +139,14 @@ fn segment_table(segments: &[SegmentInfo]) -> String {
 fn fidelity(fidelity: &Fidelity) -> String {
     match fidelity {
         Fidelity::Unchecked => "unchecked".into(),
-        Fidelity::Checked { mismatches: 0, .. } => "checked: no token foretold to differ".into(),
-        Fidelity::Checked { mismatches, first } => {
+        Fidelity::Checked { mismatches, first, near_ties } => {
             let first = first.map_or(String::new(), |first| format!(", first at {first}"));
-            let tokens = human::counted(u64::from(*mismatches), "token");
-            format!("checked: {tokens} foretold to differ{first}")
+            let tokens = match mismatches {
+                0 => "no token".to_owned(),
+                some => human::counted(u64::from(*some), "token"),
+            };
+            let tied = nearly_tied(near_ties.unwrap_or(0).into());
+            format!("checked: {tokens} foretold to differ{first}{tied}")
         }
         Fidelity::Exact { corrections, patches } => {
             let corrections = human::counted(corrections.len() as u64, "correction");
@@ -189,9 +201,9 @@ fn segment_json(segment: &SegmentInfo) -> Value {
     });
     let fidelity = match &segment.fidelity {
         Fidelity::Unchecked => json!({"level": "unchecked"}),
-        Fidelity::Checked { mismatches, first } => {
-            json!({"level": "checked", "mismatches": mismatches, "first": first})
-        }
+        Fidelity::Checked { mismatches, first, near_ties } => json!({
+            "level": "checked", "mismatches": mismatches, "first": first, "near_ties": near_ties,
+        }),
         Fidelity::Exact { corrections, patches } => {
             let (corrections, patches) = (corrections.len(), patches.len());
             json!({"level": "exact", "corrections": corrections, "patches": patches})

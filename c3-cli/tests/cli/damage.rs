@@ -58,7 +58,7 @@ fn of_a_newer_version() {
     newer[at + text.len() - 2] = b'2';
     refused(
         &newer,
-        "caused by: a .c3 file of version 2.1: this program reads version 1.1\n\
+        "caused by: a .c3 file of version 2.2: this program reads version 1.2\n\
          hint: use the c3 that wrote it, or a newer one",
     );
 }

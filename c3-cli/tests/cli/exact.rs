@@ -1,7 +1,9 @@
 //! `--exact`, `--check` and `--fast`: what is promised, and what is known.
 
+use c3_core::Fidelity;
+
 use crate::checkpoints;
-use crate::support::{Dir, TEXT, letters};
+use crate::support::{Dir, Run, TEXT, letters};
 
 /// Text with everything that a tokenizer or a decoder could lose.
 fn bytes() -> Vec<u8> {
@@ -88,6 +90,40 @@ fn what_is_known_is_shown_without_a_model() {
     assert_eq!(facts["fidelity"]["promised"], true);
 }
 
+/// With 16-bit weights sums are rough enough for tokens to tie nearly.
+#[test]
+fn near_ties_are_kept_in_the_file() {
+    let dir = Dir::new();
+    dir.write("in.txt", letters(2000));
+    let args = ["compress", "in.txt", "-o", "in.c3", "-r", "32", "--dtype", "bf16", "--json"];
+    let run = dir.run(&args).expect(0);
+    let tied = run.json()["fidelity"]["near_ties"].as_u64().unwrap();
+    assert!(tied > 0, "{}", run.text());
+    let facts = dir.run(&["inspect", "in.c3", "--json"]).expect(0).json();
+    assert_eq!(facts["fidelity"]["near_ties"], tied);
+    let of_segments = facts["segments"].as_array().unwrap().iter();
+    let sum: u64 = of_segments.map(|s| s["fidelity"]["near_ties"].as_u64().unwrap()).sum();
+    assert_eq!(sum, tied);
+    let said = dir.run(&["inspect", "-v", "in.c3"]).expect(0).text();
+    assert!(said.contains(&format!(", {tied} near ties\n")), "{said}");
+    // The same pass over the same text finds them again, whatever the order of its sums, or nearly.
+    let args = ["verify", "in.c3", "--against", "in.txt", "--dtype", "bf16", "--json"];
+    let again = Run::of(&mut dir.command(args)).json()["near_ties"].as_u64().unwrap();
+    assert!(again.abs_diff(tied) <= 1 + tied / 10, "{again} {tied}");
+    // Where nobody counted, nothing is said of them.
+    dir.change("in.c3", |segments, _| {
+        for segment in segments {
+            if let Fidelity::Checked { near_ties, .. } = &mut segment.fidelity {
+                *near_ties = None;
+            }
+        }
+    });
+    let facts = dir.run(&["inspect", "in.c3", "--json"]).expect(0).json();
+    assert!(facts["segments"][0]["fidelity"]["near_ties"].is_null());
+    let said = dir.run(&["inspect", "-v", "in.c3"]).expect(0).text();
+    assert!(!said.contains("near tie"), "{said}");
+}
+
 #[test]
 fn precision_corrections_and_budget_are_kept() {
     let dir = Dir::new();
@@ -169,7 +205,7 @@ fn rounded_weights_keep_their_promises() {
         &["--dtype", "bf16"][..],
         &["--dtype", "bf16", "--activations", "f32"],
         &["--dtype", "f16"],
-        &["--quantize", "q8_0"],
+        &["--quantize", "bf16"],
         &["--quantize", "q4_0"],
     ] {
         let args = [&["compress", "-q", "-f", "--exact", "in.txt", "-o", "in.c3"], options];

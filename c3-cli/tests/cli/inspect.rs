@@ -8,7 +8,7 @@ fn a_file_says_what_it_holds_without_a_model() {
     let facts = dir.run(&["inspect", "in.c3", "--json"]).expect(0).json();
     assert_eq!(facts["text_bytes"], text.len());
     assert_eq!(facts["file_bytes"], size);
-    assert_eq!(facts["format"], "1.1");
+    assert_eq!(facts["format"], "1.2");
     assert_eq!(facts["created_by"], concat!("c3 ", env!("CARGO_PKG_VERSION")));
     let segments = facts["segments"].as_array().unwrap();
     assert_eq!(facts["segment_count"], segments.len());

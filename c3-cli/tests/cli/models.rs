@@ -6,6 +6,9 @@ fn the_built_in_model_is_listed_and_shown() {
     let dir = Dir::new();
     let list = dir.run(&["models", "list", "--json"]).expect(0).json();
     assert_eq!(list["builtin"]["name"], "c3-tiny");
+    // Weights and tokenizer, as they are in the program: whoever installs it loads them.
+    let embedded = list["builtin"]["bytes"].as_u64().unwrap();
+    assert!((1_000_000..=16_000_000).contains(&embedded), "{embedded} bytes, at most 16 MB");
     assert!(list["cached"].as_array().unwrap().is_empty());
     let facts = dir.run(&["models", "show", "--json"]).expect(0).json();
     assert_eq!(facts["segment_tokens"], 256);

@@ -49,8 +49,10 @@ fn nothing_but_what_is_asked_for_is_read() {
     let range = format!("10..{}", ends[last - 1] + 1);
     dir.run(&["decompress", "in.c3", "--bytes", &range]).expect(2);
 
-    let first = dir.run(&["grep", "--max-count", "1", "--batch", "1", "Sentence", "in.c3"]);
-    assert_eq!(first.expect(0).text(), format!("0:{}\n", text.lines().next().unwrap()));
+    for options in [&["--max-count", "1"][..], &["--max-count=1", "--batch", "64"]] {
+        let first = dir.run(&[&["grep", "Sentence", "in.c3"], options].concat()).expect(0);
+        assert_eq!(first.text(), format!("0:{}\n", text.lines().next().unwrap()));
+    }
     dir.run(&["grep", "Sentence", "in.c3", "--batch", "1"]).expect(2);
 }
 

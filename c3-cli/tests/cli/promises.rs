@@ -142,7 +142,7 @@ fn what_differs_is_named_with_what_was_foretold() {
         assert_eq!(summary["differing"][0]["foretold_mismatches"], json!(null));
     }
     // Foretold to come back, but it doesn't.
-    let sound = Fidelity::Checked { mismatches: 0, first: None };
+    let sound = Fidelity::Checked { mismatches: 0, first: None, near_ties: Some(0) };
     dir.change("in.c3", |segments, _| segments[2].fidelity = sound);
     let run = dir.run(&["decompress", "in.c3", "-f", "-o", "out.txt"]).expect(0);
     assert!(run.stderr.contains("1 of them were foretold to come back: "), "{}", run.stderr);

@@ -1,6 +1,7 @@
 //! The index: what a file knows of its segments beside their latents, one column a tensor.
 
 use super::layout::*;
+use super::near_ties::NearTies;
 use super::patches::Patches;
 use super::payload::PayloadHasher;
 use crate::segment::{check_mismatches, check_positions};
@@ -21,6 +22,7 @@ pub(super) struct Index {
     pub tokens: Vec<i32>,
     /// Level; mismatches, or number of corrections; position of the first, or -1.
     pub fidelity: Vec<[i32; 3]>,
+    pub near_ties: NearTies,
     pub correction_offsets: Vec<i64>,
     pub correction_positions: Vec<i32>,
     pub correction_tokens: Vec<i32>,
@@ -39,6 +41,7 @@ impl Index {
             latents_hash: Vec::new(),
             tokens: Vec::new(),
             fidelity: Vec::new(),
+            near_ties: NearTies::default(),
             correction_offsets: vec![0],
             correction_positions: Vec::new(),
             correction_tokens: Vec::new(),
@@ -102,7 +105,7 @@ impl Index {
         let (fidelity, corrections, patches) = match &segment.fidelity {
             Fidelity::Unchecked => ([UNCHECKED, 0, -1], &no_corrections, &no_patches),
             Fidelity::Verbatim => ([VERBATIM, 0, -1], &no_corrections, &no_patches),
-            &Fidelity::Checked { mismatches, first } => {
+            &Fidelity::Checked { mismatches, first, .. } => {
                 let mismatches = narrow("the number of mismatches", mismatches)?;
                 ([CHECKED, mismatches, position(first)?], &no_corrections, &no_patches)
             }
@@ -116,6 +119,7 @@ impl Index {
             narrow("a token's id", correction.token)?;
         }
         Patches::fit(patches)?;
+        let near_ties = NearTies::of(&segment.fidelity)?;
 
         let rows = self.latents[self.segments()] + segment.latents.rows() as i64;
         self.latents.push(rows);
@@ -124,6 +128,7 @@ impl Index {
         self.latents_hash.push(latents_hash);
         self.tokens.push(tokens);
         self.fidelity.push(fidelity);
+        self.near_ties.push(near_ties);
         self.correction_positions.extend(corrections.iter().map(|c| c.position as i32));
         self.correction_tokens.extend(corrections.iter().map(|c| c.token as i32));
         self.correction_offsets.push(self.correction_positions.len() as i64);
@@ -143,6 +148,7 @@ impl Index {
             SEGMENT_LATENTS_HASH => bytes(&self.latents_hash, u64::to_le_bytes),
             SEGMENT_TOKENS => bytes(&self.tokens, i32::to_le_bytes),
             SEGMENT_FIDELITY => bytes(self.fidelity.as_flattened(), i32::to_le_bytes),
+            SEGMENT_NEAR_TIES => bytes(self.near_ties.column(), i32::to_le_bytes),
             CORRECTION_OFFSETS => bytes(&self.correction_offsets, i64::to_le_bytes),
             CORRECTION_POSITIONS => bytes(&self.correction_positions, i32::to_le_bytes),
             CORRECTION_TOKENS => bytes(&self.correction_tokens, i32::to_le_bytes),
@@ -179,6 +185,9 @@ impl Index {
                     let numbers = column(&bytes, i32::from_le_bytes);
                     index.fidelity = numbers.as_chunks().0.to_vec();
                 }
+                SEGMENT_NEAR_TIES => {
+                    index.near_ties = NearTies::new(column(&bytes, i32::from_le_bytes));
+                }
                 CORRECTION_OFFSETS => index.correction_offsets = column(&bytes, i64::from_le_bytes),
                 CORRECTION_POSITIONS => {
                     index.correction_positions = column(&bytes, i32::from_le_bytes);
@@ -210,11 +219,31 @@ impl Index {
             self.patches.check()?;
         }
         (0..self.segments()).try_for_each(|segment| self.check_fidelity(segment))?;
+        self.check_near_ties(dims)?;
         self.check_verbatim(dims)?;
         match (dims.corrections, self.corrections()) {
             (Some(_), None) => Err(Error::UnknownTensor(CORRECTION_OFFSETS.to_owned())),
             (None, Some(_)) => Err(Error::MissingTensor(CORRECTION_OFFSETS)),
             _ => Ok(()),
+        }
+    }
+
+    /// Checks that near ties are counted of checked segments alone, and stand there only where they say
+    /// something.
+    fn check_near_ties(&self, dims: &Dims) -> Result<()> {
+        if !dims.near_ties {
+            return Ok(());
+        }
+        let column = self.near_ties.column();
+        for (segment, (&found, [level, mismatches, _])) in
+            column.iter().zip(&self.fidelity).enumerate()
+        {
+            let most = if *level == CHECKED { Some(*mismatches as u32) } else { None };
+            NearTies::check(found, segment, self.tokens[segment] as u32, most)?;
+        }
+        match self.near_ties.says_something() {
+            true => Ok(()),
+            false => Err(Error::UnknownTensor(SEGMENT_NEAR_TIES.to_owned())),
         }
     }
 
@@ -299,7 +328,8 @@ impl Index {
             }
             VERBATIM => Fidelity::Verbatim,
             CHECKED => {
-                Fidelity::Checked { mismatches: count as u32, first: u32::try_from(first).ok() }
+                let (mismatches, first) = (count as u32, u32::try_from(first).ok());
+                Fidelity::Checked { mismatches, first, near_ties: self.near_ties.get(segment) }
             }
             _ => Fidelity::Unchecked,
         }

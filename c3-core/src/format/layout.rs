@@ -14,6 +14,7 @@ pub(super) const SEGMENT_HASH: &str = "segment.hash";
 pub(super) const SEGMENT_LATENTS_HASH: &str = "segment.latents_hash";
 pub(super) const SEGMENT_TOKENS: &str = "segment.tokens";
 pub(super) const SEGMENT_FIDELITY: &str = "segment.fidelity";
+pub(super) const SEGMENT_NEAR_TIES: &str = "segment.near_ties";
 pub(super) const CORRECTION_OFFSETS: &str = "corrections.offsets";
 pub(super) const CORRECTION_POSITIONS: &str = "corrections.positions";
 pub(super) const CORRECTION_TOKENS: &str = "corrections.tokens";
@@ -33,6 +34,8 @@ pub(super) struct Dims {
     /// Their width.
     pub dim: u64,
     pub segments: u64,
+    /// Whether there is a `segment.near_ties`.
+    pub near_ties: bool,
     /// `None` where no segment is exact: then there are no `corrections.*`.
     pub corrections: Option<u64>,
     /// Patches, and the bytes of all of them; `None` where there are none.
@@ -73,6 +76,7 @@ impl Dims {
             tensors.push((PATCH_ENDS, "I64", vec![patches.saturating_add(1)]));
         }
         tensors.extend(last);
+        tensors.extend(self.near_ties.then(|| (SEGMENT_NEAR_TIES, "I32", vec![segments])));
         if let Some(corrections) = self.corrections {
             tensors.push((CORRECTION_POSITIONS, "I32", vec![corrections]));
             tensors.push((CORRECTION_TOKENS, "I32", vec![corrections]));
@@ -145,6 +149,7 @@ impl Dims {
             })?;
         let segments = length(tensors, SEGMENT_TOKENS)?;
         let has = |names: &[&str]| names.iter().any(|&name| tensors.contains_key(name));
+        let near_ties = has(&[SEGMENT_NEAR_TIES]);
         let corrections = has(&[CORRECTION_OFFSETS, CORRECTION_POSITIONS, CORRECTION_TOKENS])
             .then(|| length(tensors, CORRECTION_POSITIONS))
             .transpose()?;
@@ -152,7 +157,7 @@ impl Dims {
             .then(|| Ok((length(tensors, PATCH_STARTS)?, length(tensors, PATCH_BYTES)?)))
             .transpose()?;
         let verbatim = has(&[VERBATIM_TEXT]).then(|| length(tensors, VERBATIM_TEXT)).transpose()?;
-        Ok(Self { dtype, rows, dim, segments, corrections, patches, verbatim })
+        Ok(Self { dtype, rows, dim, segments, near_ties, corrections, patches, verbatim })
     }
 }
 

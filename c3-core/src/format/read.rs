@@ -110,6 +110,7 @@ impl<S: ByteSource> LatentFile<S> {
 
         let (provenance, source) = metadata::read(&header.metadata, dims.dim, dims.dtype)?;
         index.check(&dims, source.bytes)?;
+        index.near_ties.assume(version);
         let (metadata, dtype) = (header.metadata, dims.dtype);
         Ok(Self { bytes, version, metadata, provenance, source, dtype, layout, index })
     }

@@ -17,7 +17,7 @@ pub struct FormatVersion {
 
 impl FormatVersion {
     /// The version that this crate writes.
-    pub const CURRENT: Self = Self { major: 1, minor: 1 };
+    pub const CURRENT: Self = Self { major: 1, minor: 2 };
 
     /// Whether this crate can read files of this version.
     pub(super) fn check(self) -> Result<()> {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn one_spelling_for_each_version() {
-        assert_eq!("1.1".parse::<FormatVersion>().unwrap(), FormatVersion::CURRENT);
+        assert_eq!("1.2".parse::<FormatVersion>().unwrap(), FormatVersion::CURRENT);
         assert_eq!("12.34".parse::<FormatVersion>().unwrap().to_string(), "12.34");
         for bad in ["", "1", "1.", ".0", "01.0", "+1.0", "1.0.0", "1.-0", "4294967296.0", "1. 0"] {
             assert!(bad.parse::<FormatVersion>().is_err(), "{bad:?}");

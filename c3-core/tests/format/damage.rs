@@ -88,6 +88,16 @@ fn bit_flips_of_a_file_with_patches_and_text() {
     each_bit_flip(&support::patched());
 }
 
+#[test]
+fn truncations_of_a_file_with_near_ties() {
+    each_truncation(&support::tied());
+}
+
+#[test]
+fn bit_flips_of_a_file_with_near_ties() {
+    each_bit_flip(&support::tied());
+}
+
 /// Damage to one segment's latents leaves the others readable.
 #[test]
 fn a_damaged_segment_is_named_and_stands_alone() {

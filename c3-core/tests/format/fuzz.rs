@@ -114,7 +114,7 @@ fn digits(bytes: &mut Vec<u8>, at: usize, rng: &mut ChaCha8Rng) {
 #[test]
 fn mutations_neither_panic_nor_allocate_without_measure() {
     let seconds = std::env::var("C3_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2);
-    let seeds = [support::simple(), support::corrected(), support::patched()];
+    let seeds = [support::simple(), support::corrected(), support::patched(), support::tied()];
     let seeds = seeds.map(|c| c.to_bytes().unwrap());
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut tried, mut sealed, mut accepted, mut deep) = (0u64, 0u64, 0u64, 0u64);

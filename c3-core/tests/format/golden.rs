@@ -35,14 +35,25 @@ fn file_with_patches_and_text() {
     check("patched.c3", &support::patched());
 }
 
-/// Files of version 1.0 are read as they were.
 #[test]
-fn files_of_the_first_version() {
+fn file_with_near_ties() {
+    check("tied.c3", &support::tied());
+}
+
+/// Files of earlier versions are read as they were: nobody counted near ties then.
+#[test]
+fn files_of_earlier_versions() {
     for (bytes, context) in [
         (&include_bytes!("golden/1.0/simple.c3")[..], support::simple()),
         (include_bytes!("golden/1.0/corrected.c3"), support::corrected()),
+        (include_bytes!("golden/1.1/simple.c3"), support::simple()),
+        (include_bytes!("golden/1.1/corrected.c3"), support::corrected()),
+        (include_bytes!("golden/1.1/patched.c3"), support::patched()),
     ] {
+        let context = support::uncounted(&context);
         assert_eq!(support::read_all(bytes).unwrap(), context);
+        // Written again, they still don't say that there are none.
+        assert_eq!(support::read_all(&context.to_bytes().unwrap()).unwrap(), context);
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Cursor};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use c3_core::{ByteSource, Dtype, Fidelity, LatentFile, LatentWriter, SegmentSource, SourceDigest};
+use c3_core::{ByteSource, Dtype, LatentFile, LatentWriter, SegmentSource, SourceDigest};
 
 use crate::support;
 
@@ -19,7 +19,7 @@ fn file() -> Vec<u8> {
     let p = support::provenance(DIM, Dtype::F16);
     let mut writer = LatentWriter::new(Cursor::new(Vec::new()), p.clone()).unwrap();
     for at in 0..SEGMENTS {
-        let fidelity = Fidelity::Checked { mismatches: 1, first: Some(0) };
+        let fidelity = support::checked(1, Some(0), Some(1));
         writer.push(&support::segment(&text, at..at + 1, ROWS, &p, fidelity)).unwrap();
     }
     let SourceDigest { bytes, sha256 } = support::digest(&text);

@@ -15,9 +15,13 @@ fn fidelity(tokens: u32) -> BoxedStrategy<Fidelity> {
     let position = 0..tokens.max(1);
     prop_oneof![
         Just(Fidelity::Unchecked),
-        Just(Fidelity::Checked { mismatches: 0, first: None }),
-        (0..=tokens).prop_flat_map(move |first| (1..=tokens - first + 1)
-            .prop_map(move |mismatches| Fidelity::Checked { mismatches, first: Some(first) })),
+        near_ties(tokens + 1).prop_map(|near_ties| support::checked(0, None, near_ties)),
+        (0..=tokens)
+            .prop_flat_map(move |first| (Just(first), 1..=tokens - first + 1))
+            .prop_flat_map(move |(first, wrong)| {
+                let checked = move |near_ties| support::checked(wrong, Some(first), near_ties);
+                near_ties(tokens + 1 - wrong).prop_map(checked)
+            }),
         (btree_set(position, 0..6), 0..=i32::MAX as u32)
             .prop_map(move |(positions, token)| {
                 let inside = positions.into_iter().filter(|&position| position < tokens);
@@ -29,6 +33,11 @@ fn fidelity(tokens: u32) -> BoxedStrategy<Fidelity> {
         Just(Fidelity::Verbatim),
     ]
     .boxed()
+}
+
+/// Of so many right tokens; most files have none.
+fn near_ties(right: u32) -> impl Strategy<Value = Option<u32>> {
+    prop_oneof![Just(None), Just(Some(0)), (0..=right).prop_map(Some)]
 }
 
 fn patches(tokens: u32) -> impl Strategy<Value = Vec<Patch>> {
@@ -153,5 +162,5 @@ fn unknown_metadata_is_kept_and_written_back() {
     assert_eq!(file.metadata().len(), 13);
     let again = LatentFile::from_bytes(file.to_context().unwrap().to_bytes().unwrap()).unwrap();
     assert_eq!(again.provenance().extra, expected);
-    assert_eq!(again.version().to_string(), "1.1");
+    assert_eq!(again.version().to_string(), "1.2");
 }

@@ -68,9 +68,38 @@ pub fn corrected() -> LatentContext {
         vec![Correction { position: 0, token: 151_643 }, Correction { position: 7, token: 12 }];
     let segments = vec![
         segment(text, 0..8, 1, &p, exact(corrections)),
-        segment(text, 8..15, 3, &p, Fidelity::Checked { mismatches: 2, first: Some(6) }),
+        segment(text, 8..15, 3, &p, checked(2, Some(6), Some(0))),
         segment(text, 15..23, 2, &p, exact(vec![])),
         segment(text, 23..23, 0, &p, Fidelity::Unchecked),
+    ];
+    LatentContext::new(p, digest(text), segments).unwrap()
+}
+
+/// What was foretold of a segment.
+pub fn checked(mismatches: u32, first: Option<u32>, near_ties: Option<u32>) -> Fidelity {
+    Fidelity::Checked { mismatches, first, near_ties }
+}
+
+/// The same where nobody counted near ties.
+pub fn uncounted(context: &LatentContext) -> LatentContext {
+    let mut segments = context.segments().to_vec();
+    for segment in &mut segments {
+        if let Fidelity::Checked { near_ties, .. } = &mut segment.fidelity {
+            *near_ties = None;
+        }
+    }
+    LatentContext::new(context.provenance().clone(), context.source(), segments).unwrap()
+}
+
+/// Checked segments: with near ties, without, and where nobody counted them; and an unchecked one.
+pub fn tied() -> LatentContext {
+    let text = b"nearly tied";
+    let p = provenance(2, Dtype::F16);
+    let segments = vec![
+        segment(text, 0..3, 1, &p, checked(1, Some(2), Some(3))),
+        segment(text, 3..6, 1, &p, checked(0, None, Some(0))),
+        segment(text, 6..9, 1, &p, checked(0, None, None)),
+        segment(text, 9..11, 1, &p, Fidelity::Unchecked),
     ];
     LatentContext::new(p, digest(text), segments).unwrap()
 }

@@ -65,8 +65,16 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
             Err(Error::CorrectionPosition { .. } | Error::TooLarge { .. })
         ));
     }
-    for (mismatches, first) in [(1, None), (0, Some(0)), (1, Some(6)), (3, Some(4))] {
-        let checked = segment(text, 0..5, 2, &p, Fidelity::Checked { mismatches, first });
+    for (mismatches, first, near_ties) in [
+        (1, None, None),
+        (0, Some(0), None),
+        (1, Some(6), None),
+        (3, Some(4), None),
+        (0, None, Some(7)),
+        (2, Some(0), Some(5)),
+    ] {
+        let checked = support::checked(mismatches, first, near_ties);
+        let checked = segment(text, 0..5, 2, &p, checked);
         assert!(matches!(writer.push(&checked), Err(Error::BadFidelity { .. })));
     }
 

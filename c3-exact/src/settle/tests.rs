@@ -210,9 +210,11 @@ fn a_text_that_is_gone_on_with() {
     assert_ne!(item.ids[0], decoder.stop());
     let verified = Verification { predicted, margins, mismatches: 1, first };
     let bank = settler.banks[0];
-    let checked = Candidate::checked(bank, latents.clone(), &item, &verified, &[]);
+    let checked = Candidate::checked(bank, latents.clone(), &item, &verified, 9.0, &[]);
     let first = Some(item.ids.len() as u32);
-    assert_eq!(checked.fidelity, Fidelity::Checked { mismatches: 1, first });
+    // The stop token's lead is as small as the others', but it is wrong.
+    let near_ties = Some(item.ids.len() as u32);
+    assert_eq!(checked.fidelity, Fidelity::Checked { mismatches: 1, first, near_ties });
     let exact = Candidate::exact(bank, latents, &item, &verified, 0.0, &[]);
     let corrections: Vec<Correction> = Vec::new();
     assert_eq!(exact.fidelity, Fidelity::Exact { corrections, patches: Vec::new() });

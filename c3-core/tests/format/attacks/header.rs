@@ -87,7 +87,7 @@ fn newer_major_version() {
     refused!(
         changed(|p| p.meta("c3.version", "2.0")),
         Error::UnsupportedVersion { .. },
-        "version 2.0: this program reads version 1.1"
+        "version 2.0: this program reads version 1.2"
     );
     // It may have any tensors; the version is what the user should hear of.
     refused!(

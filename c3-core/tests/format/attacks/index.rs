@@ -85,6 +85,36 @@ fn fidelity_that_contradicts_itself() {
     }
 }
 
+/// Segments are checked (3 tokens, 1 wrong), checked (3, none), checked (3, none), unchecked.
+#[test]
+fn near_ties_that_contradict() {
+    let entry = |segment: usize, value: i32| {
+        let mut parts = Parts::of(&support::tied().to_bytes().unwrap());
+        support::read_all(&parts.put_i32("segment.near_ties", segment, value).seal())
+    };
+    for (segment, value) in [(0, 4), (0, i32::MAX), (1, 5), (1, -2), (2, i32::MIN), (3, 1), (3, -1)]
+    {
+        let error = entry(segment, value).unwrap_err();
+        assert!(
+            matches!(error, Error::BadFidelity { segment: s, .. } if s == segment),
+            "{segment} {value}: {error}"
+        );
+    }
+    for (segment, value) in [(0, 0), (0, -1), (1, 4)] {
+        entry(segment, value).unwrap();
+    }
+    // The column is there where it says something, and not otherwise.
+    let mut parts = Parts::of(&support::tied().to_bytes().unwrap());
+    parts.bytes_of("segment.near_ties").fill(0);
+    refused!(
+        support::read_all(&parts.seal()).unwrap_err(),
+        Error::UnknownTensor(_),
+        "segment.near_ties"
+    );
+    let parts = Parts::of(&support::corrected().to_bytes().unwrap());
+    assert!(parts.header.get("segment.near_ties").is_none());
+}
+
 #[test]
 fn corrections_out_of_order_or_range() {
     for (at, value) in [(1, 0), (1, 8), (1, i32::MAX)] {
