@@ -8,6 +8,7 @@ mod cpu;
 mod cross_entropy;
 pub mod cuda;
 mod error;
+mod factor;
 mod level;
 pub mod linear;
 pub mod packed;
@@ -19,6 +20,7 @@ mod shared;
 mod simd;
 mod swiglu;
 mod transpose;
+mod values;
 
 pub use arg_max::{Lead, arg_max, arg_max_with, leads};
 pub use attention::{Attention, attention, attention_with};
