@@ -23,7 +23,7 @@ mod transpose;
 mod values;
 
 pub use arg_max::{Lead, arg_max, arg_max_with, leads};
-pub use attention::{Attention, attention, attention_with};
+pub use attention::{Attention, Heads, attention, attention_with, projected_attention};
 pub use cross_entropy::cross_entropy;
 pub use error::{Error, Result};
 pub use level::Level;
