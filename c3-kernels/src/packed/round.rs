@@ -5,8 +5,10 @@
 
 use std::ops::Range;
 
+use super::PANEL;
+#[cfg(target_arch = "x86_64")]
+use super::Unit;
 use super::product::each;
-use super::{PANEL, Unit};
 use crate::factor::Factor;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Avx512Pairs;
@@ -19,6 +21,7 @@ const TASK: usize = 8;
 #[derive(Clone, Copy)]
 pub(super) enum Blocks {
     /// As evenly as can be, each block as wide as it has rows.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "of x, for pairs of bf16"))]
     Even { rows: usize, count: usize },
     /// Panels; the last is filled up with zeros.
     Panels { rows: usize },
