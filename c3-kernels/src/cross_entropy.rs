@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
+use crate::factor::Factor;
 use crate::linear::Arithmetic;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd, exp2};
-use crate::transpose::transposed;
 use crate::{Activations, Error, Level, check, on_device};
 
 const OP: &str = "cross_entropy";
@@ -50,7 +50,7 @@ struct Op {
     trained: bool,
     arithmetic: Arithmetic,
     /// Of x and w, where the result's is 1.
-    gradients: OnceLock<[Vec<f32>; 2]>,
+    gradients: OnceLock<[Tensor; 2]>,
 }
 
 impl CustomOp2 for Op {
@@ -69,53 +69,64 @@ impl CustomOp2 for Op {
         let x = check::contiguous(OP, "x", x.as_slice::<f32>()?, x_layout)?;
         let w = check::contiguous(OP, "w", w.as_slice::<f32>()?, w_layout)?;
         let level = Level::detect();
-        let (mut dx, mut dw) = (Vec::new(), vec![0f32; if self.trained { n * k } else { 0 }]);
-        let turned = if self.trained { transposed(w, n, k) } else { Vec::new() };
+        let (mut dx, mut dw) = (Vec::new(), Vec::new());
+        let w = Factor::new(w, [n, k]);
+        let arithmetic = self.arithmetic;
+        let turned = self.trained.then(|| arithmetic.ready(w.turned())).transpose()?;
+        let w = arithmetic.ready(w)?;
         let share = (rows as f32).recip();
         let mut total = 0f64;
         let step = (LOGITS / n).max(1);
         for (x, targets) in x.chunks(step * k.max(1)).zip(self.targets.chunks(step)) {
             let part = targets.len();
-            // SAFETY: the level is there, and slices have the sizes of their shapes.
-            let mut logits = unsafe { self.arithmetic.product(x, w, None, [part, n, k])? };
+            let x = Factor::new(x, [part, k]);
+            // SAFETY: the machine has the arithmetic.
+            let mut logits = unsafe { arithmetic.product(x, &w, None) };
             let losses: Vec<f64> = (logits.par_chunks_mut(n).zip(targets))
                 .map(|(logits, &target)| {
-                    // SAFETY: as above.
+                    // SAFETY: the machine has the level that was detected.
                     unsafe { row(level, logits, target as usize, self.trained.then_some(share)) }
                 })
                 .collect();
             total += losses.iter().sum::<f64>();
-            if self.trained {
-                // SAFETY: as above.
+            if let Some(turned) = &turned {
+                let logits = Factor::new(&logits, [part, n]);
+                let x = arithmetic.ready(x.turned())?;
+                // SAFETY: as above; the parts of dw have one size.
                 unsafe {
-                    let of_x = self.arithmetic.product(&logits, &turned, None, [part, k, n])?;
-                    dx.extend(of_x);
-                    let (logits, x) = (transposed(&logits, part, n), transposed(x, part, k));
-                    let of_part = self.arithmetic.product(&logits, &x, None, [n, k, part])?;
-                    dw.par_iter_mut().zip(of_part).for_each(|(sum, part)| *sum += part);
+                    dx.extend(arithmetic.product(logits, turned, None));
+                    match dw.is_empty() {
+                        true => dw = arithmetic.product(logits.turned(), &x, None),
+                        false => arithmetic.add_product(logits.turned(), &x, &mut dw),
+                    }
                 }
             }
         }
         if self.trained {
             // Computed once for each op: nothing can be there yet.
-            let _ = self.gradients.set([dx, dw]);
+            let of = |values: Vec<f32>, layout: &Layout| {
+                Tensor::from_vec(values, layout.shape(), &Device::Cpu)
+            };
+            let _ = self.gradients.set([of(dx, x_layout)?, of(dw, w_layout)?]);
         }
         Ok((CpuStorage::F32(vec![(total / rows as f64) as f32]), Shape::from(())))
     }
 
     fn bwd(
         &self,
-        x: &Tensor,
-        w: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
         let factor = f64::from(grad.to_scalar::<f32>()?);
         let Some([dx, dw]) = self.gradients.get() else { return Ok((None, None)) };
-        let of = |values: &Vec<f32>, like: &Tensor| {
-            Tensor::from_slice(values, like.shape(), &Device::Cpu)?.affine(factor, 0.0)
+        // Where the loss is what is derived they are what is asked for.
+        let of = |gradient: &Tensor| match factor == 1.0 {
+            true => Ok(gradient.clone()),
+            false => gradient.affine(factor, 0.0),
         };
-        Ok((Some(of(dx, x)?), Some(of(dw, w)?)))
+        Ok((Some(of(dx)?), Some(of(dw)?)))
     }
 }
 

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::error::result_size;
+use crate::values::Values;
 use crate::{Error, check};
 
 const OP: &str = "rms_norm";
@@ -98,8 +99,9 @@ impl CustomOp2 for Op {
         _: &Tensor,
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let values = |tensor: &Tensor| tensor.contiguous()?.flatten_all()?.to_vec1::<f32>();
-        let (of_x, of_weight, of_grad) = (values(x)?, values(weight)?, values(grad)?);
+        let grad = grad.contiguous()?;
+        let (of_x, of_weight) = (Values::of(OP, "x", x)?, Values::of(OP, "weight", weight)?);
+        let of_grad = Values::of(OP, "the gradient", &grad)?;
         let n = of_weight.len();
         let mut dx = vec![0f32; of_x.len()];
         let parts = Mutex::new(Vec::new());

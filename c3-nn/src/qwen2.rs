@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use c3_kernels::{Activations, Attention};
+use c3_kernels::{Activations, Attention, Heads};
 use candle_core::{DType, Device, Tensor};
 
 use crate::kv_cache::KvCache;
@@ -77,6 +77,22 @@ impl SelfAttention {
     ) -> Result<Tensor> {
         let (batch, tokens, _) = x.dims3()?;
         let (heads, kv_heads) = (self.heads, self.kv_heads);
+        if cache.is_none() && rows > 0 && x.device().is_cpu() {
+            let (q, kv) = match rows == tokens {
+                true => (None, self.qkv_proj.forward(x, 0..3)?),
+                false => {
+                    let kv = self.qkv_proj.forward(x, 1..3)?;
+                    (Some(self.qkv_proj.forward(&last_rows(x, rows)?, 0..1)?), kv)
+                }
+            };
+            let heads = Heads { heads, kv_heads, head_dim: self.head_dim };
+            return self.o_proj.forward(&pass.rope.attend(
+                q.as_ref(),
+                &kv,
+                heads,
+                &pass.attention,
+            )?);
+        }
         // Views of the heads of one tensor: [batch, tokens, heads, head_dim].
         let split = |x: Tensor| {
             let (batch, tokens, width) = x.dims3()?;

@@ -1,5 +1,6 @@
 //! Rotary position embedding with explicit position ids.
 
+use c3_kernels::{Attention, Heads};
 use candle_core::{Device, Tensor};
 use half::bf16;
 
@@ -57,6 +58,18 @@ impl Rope {
             Ok(x.narrow(1, x.dim(1)? - rows, rows)?.contiguous()?)
         };
         Ok(Self { cos: cut(&self.cos)?, sin: cut(&self.sin)? })
+    }
+
+    /// Attention of projections whose queries and keys are yet to be rotated, on the CPU: as
+    /// [`projected_attention`](c3_kernels::projected_attention).
+    pub fn attend(
+        &self,
+        q: Option<&Tensor>,
+        kv: &Tensor,
+        heads: Heads,
+        options: &Attention,
+    ) -> Result<Tensor> {
+        Ok(c3_kernels::projected_attention(q, kv, [&self.cos, &self.sin], heads, options)?)
     }
 
     /// Rotates `x`, `[batch, tokens, heads, head_dim]`.

@@ -2,9 +2,10 @@
 
 use candle_core::{Device, Storage, Tensor};
 
-use super::Attention;
 use super::op::{OP, check_shapes, rows};
-use crate::cpu::{self, Problem};
+use super::{Attention, AttentionShape};
+use crate::cpu::{self, Gradients, Place, Problem};
+use crate::shared::Shared;
 use crate::{Error, Level, on_device};
 
 /// The gradients of q, k and v, each contiguous, of its argument's shape.
@@ -35,11 +36,20 @@ pub(super) fn gradients(
         v: rows("v", v, v_layout)?,
     };
     let grad = rows("the gradient", grad, grad_layout)?;
-    // SAFETY: the machine has the level that was detected.
-    let [q, k, v] = unsafe { cpu::gradients(Level::detect(), &problem, &grad) };
+    let AttentionShape { batch, queries, heads, kv_heads, keys, head_dim } = problem.shape;
+    let mut of_q = vec![0f32; batch * queries * heads * head_dim];
+    let kv = batch * kv_heads * keys * head_dim;
+    let (mut of_k, mut of_v) = (vec![0f32; kv], vec![0f32; kv]);
+    let strides = [kv_heads * keys * head_dim, head_dim, keys * head_dim];
+    let kv = |of: &mut Vec<f32>| Place { to: Shared(of.as_mut_ptr()), strides };
+    let strides = [queries * heads * head_dim, heads * head_dim, head_dim];
+    let q_place = Place { to: Shared(of_q.as_mut_ptr()), strides };
+    let to = Gradients { q: q_place, k: kv(&mut of_k), v: kv(&mut of_v) };
+    // SAFETY: the machine has the level that was detected; places have the shapes' strides.
+    unsafe { cpu::gradients(Level::detect(), &problem, &grad, to) }
     Ok([
-        Tensor::from_vec(q, q_layout.shape(), &Device::Cpu)?,
-        Tensor::from_vec(k, k_layout.shape(), &Device::Cpu)?,
-        Tensor::from_vec(v, v_layout.shape(), &Device::Cpu)?,
+        Tensor::from_vec(of_q, q_layout.shape(), &Device::Cpu)?,
+        Tensor::from_vec(of_k, k_layout.shape(), &Device::Cpu)?,
+        Tensor::from_vec(of_v, v_layout.shape(), &Device::Cpu)?,
     ])
 }

@@ -2,7 +2,10 @@
 
 mod gradient;
 mod op;
+mod projected;
+mod projections;
 mod shape;
 
 pub use op::{attention, attention_with};
+pub use projected::{Heads, projected_attention};
 pub use shape::{Attention, AttentionShape};

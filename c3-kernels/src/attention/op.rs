@@ -31,12 +31,16 @@ pub fn attention(
     v: &Tensor,
     options: &Attention,
 ) -> candle_core::Result<Tensor> {
-    let unit = match Unit::detect(options.activations) {
+    attention_with(fastest(options), q, k, v, options)
+}
+
+/// The fastest unit that the options allow.
+pub(super) fn fastest(options: &Attention) -> Unit {
+    match Unit::detect(options.activations) {
         // Attention isn't written for them.
         Unit::Tiles => Unit::Vector(Level::detect()),
         unit => unit,
-    };
-    attention_with(unit, q, k, v, options)
+    }
 }
 
 /// [`attention`] on a unit of one's choice; a [`Level`] is the unit of its vectors.

@@ -11,12 +11,29 @@ use super::problem::{Problem, Rows};
 use crate::shared::Shared;
 use crate::simd::{Scratch, Simd, TILE_VECTORS, exp2, from_lanes, multiply, to_lanes};
 
-/// Where the gradients of a problem go: each contiguous, of its argument's shape, all zero.
+/// Where the gradient of an argument goes: rows of `head_dim` values, each contiguous, for each
+/// element of the batch, token and head; all zero at first.
 #[derive(Clone, Copy)]
-pub(super) struct Gradients {
-    pub(super) q: Shared,
-    pub(super) k: Shared,
-    pub(super) v: Shared,
+pub(crate) struct Place {
+    pub(crate) to: Shared,
+    /// Values from one element of the batch, token and head to the next.
+    pub(crate) strides: [usize; 3],
+}
+
+impl Place {
+    #[inline(always)]
+    fn at(self, batch: usize, token: usize, head: usize) -> *mut f32 {
+        let [sb, st, sh] = self.strides;
+        self.to.at(batch * sb + token * st + head * sh)
+    }
+}
+
+/// Where the gradients of a problem go.
+#[derive(Clone, Copy)]
+pub(crate) struct Gradients {
+    pub(crate) q: Place,
+    pub(crate) k: Place,
+    pub(crate) v: Place,
 }
 
 /// A head's columns in groups that a tile is wide enough for.
@@ -139,16 +156,16 @@ pub(super) unsafe fn backward<S: Simd, const M: usize>(
             }
         }
         let scale = S::splat(problem.options.scale);
-        let at = ((batch * shape.kv_heads + kv_head) * shape.keys + first) * head_dim;
         for (column, width) in columns.groups::<S>() {
             for j in 0..keys {
                 let from = column * padded + j * width;
                 for i in (0..width.min(head_dim - column)).step_by(S::LANES) {
                     let n = (head_dim - column - i).min(S::LANES);
-                    let to_at = at + j * head_dim + column + i;
+                    let [to_k, to_v] = [to.k, to.v]
+                        .map(|to| to.at(batch, first + j, kv_head).wrapping_add(column + i));
                     let dk = S::mul(S::load(space.dk.add(from + i)), scale);
-                    S::store_first(to.k.at(to_at), dk, n);
-                    S::store_first(to.v.at(to_at), S::load(space.dv.add(from + i)), n);
+                    S::store_first(to_k, dk, n);
+                    S::store_first(to_v, S::load(space.dv.add(from + i)), n);
                 }
             }
         }
@@ -218,7 +235,7 @@ impl Tile<'_> {
             }
             let row = |r: usize| {
                 let (query, head) = problem.query_head(self.kv_head, self.row + r);
-                to.q.at(problem.shape.row(self.batch, query, head) * head_dim)
+                to.q.at(self.batch, query, head)
             };
             from_lanes::<S>(space.dq, width, head_dim, row, self.count);
         }

@@ -33,6 +33,7 @@ use crate::shared::Shared;
 use crate::simd::{Avx2, Avx512, Avx512Pairs};
 use crate::simd::{Portable, Scratch, Whole, with_scratch};
 use crate::{Level, Unit};
+pub(crate) use backward::{Gradients, Place};
 use plan::{Plan, Task};
 use problem::Sink;
 pub(crate) use problem::{Problem, Rows};
@@ -74,25 +75,18 @@ pub(crate) unsafe fn attention(unit: Unit, problem: &Problem<'_>) -> Vec<f32> {
     out
 }
 
-/// The gradients of [`attention`]'s arguments, given its result's: each contiguous, of its argument's
-/// shape. `grad` is `[batch, queries, heads, head_dim]`.
+/// Writes the gradients of [`attention`]'s arguments to their places, given the result's: `grad` is
+/// `[batch, queries, heads, head_dim]`.
 ///
 /// # Safety
-/// The machine must have the level.
+/// The machine must have the level; there must be room for the gradients, and nobody else may use it.
 pub(crate) unsafe fn gradients(
     level: Level,
     problem: &Problem<'_>,
     grad: &Rows<'_>,
-) -> [Vec<f32>; 3] {
+    to: Gradients,
+) {
     let shape = &problem.shape;
-    let kv = shape.batch * shape.kv_heads * shape.keys * shape.head_dim;
-    let mut q = vec![0f32; shape.batch * shape.queries * shape.heads * shape.head_dim];
-    let (mut k, mut v) = (vec![0f32; kv], vec![0f32; kv]);
-    let to = backward::Gradients {
-        q: Shared(q.as_mut_ptr()),
-        k: Shared(k.as_mut_ptr()),
-        v: Shared(v.as_mut_ptr()),
-    };
     let run = |i: usize| {
         let head = [i / shape.kv_heads, i % shape.kv_heads];
         // SAFETY: the caller promises the level; each task has a head of its own.
@@ -103,7 +97,6 @@ pub(crate) unsafe fn gradients(
         true => (0..tasks).into_par_iter().with_max_len(1).for_each(run),
         false => (0..tasks).for_each(run),
     }
-    [q, k, v]
 }
 
 /// # Safety
@@ -114,7 +107,7 @@ unsafe fn backward_of(
     problem: &Problem<'_>,
     grad: &Rows<'_>,
     head: [usize; 2],
-    to: backward::Gradients,
+    to: Gradients,
 ) {
     // SAFETY: passed on to the caller.
     unsafe {
@@ -135,7 +128,7 @@ unsafe fn backward_avx512(
     problem: &Problem<'_>,
     grad: &Rows<'_>,
     head: [usize; 2],
-    to: backward::Gradients,
+    to: Gradients,
 ) {
     unsafe { backward::backward::<Avx512, 8>(scratch, problem, grad, head, to) }
 }
@@ -147,7 +140,7 @@ unsafe fn backward_avx2(
     problem: &Problem<'_>,
     grad: &Rows<'_>,
     head: [usize; 2],
-    to: backward::Gradients,
+    to: Gradients,
 ) {
     unsafe { backward::backward::<Avx2, 4>(scratch, problem, grad, head, to) }
 }

@@ -1,8 +1,13 @@
 //! What the products of a layer that is trained are computed with.
 
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
 use super::product;
-use crate::packed::rounded_product;
-use crate::{Activations, Level, Result, Unit};
+use crate::factor::Factor;
+use crate::packed::{add_rounded_product, rounded_product};
+use crate::{Activations, Level, PackedMatrix, Result, Unit};
 
 /// What multiplies.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +16,14 @@ pub(crate) enum Arithmetic {
     Whole(Level),
     /// Operands rounded to bf16, sums in f32.
     Rounded(Unit),
+}
+
+/// The second factor of one or more products, `[n, k]`, as they read it.
+pub(crate) enum Ready<'a> {
+    /// Row by row.
+    Whole(Cow<'a, [f32]>, [usize; 2]),
+    /// Rounded and packed.
+    Rounded(PackedMatrix),
 }
 
 impl Arithmetic {
@@ -31,23 +44,62 @@ impl Arithmetic {
         }
     }
 
-    /// `[rows, k]` times the transpose of `[n, k]`, plus `[n]`: `[rows, n]`.
+    /// Makes `w`, `[n, k]`, ready.
+    ///
+    /// # Errors
+    /// Where no memory holds it.
+    pub(crate) fn ready(self, w: Factor<'_>) -> Result<Ready<'_>> {
+        match self {
+            Self::Whole(_) => Ok(Ready::Whole(w.in_rows(), w.dims())),
+            Self::Rounded(_) => Ok(Ready::Rounded(PackedMatrix::rounded(&w)?)),
+        }
+    }
+
+    /// `x`, `[rows, k]`, times the transpose of `w`, `[n, k]`, plus `[n]`: `[rows, n]`.
     ///
     /// # Safety
-    /// The machine must have the level or the unit; the slices must have these sizes.
+    /// The machine must have the level or the unit.
     pub(crate) unsafe fn product(
         self,
-        x: &[f32],
-        w: &[f32],
+        x: Factor<'_>,
+        w: &Ready<'_>,
         bias: Option<&[f32]>,
-        sizes: [usize; 3],
-    ) -> Result<Vec<f32>> {
+    ) -> Vec<f32> {
+        // SAFETY: passed on to the caller; factors have as many values as their shapes.
+        unsafe {
+            match w {
+                Ready::Whole(w, [n, depth]) => {
+                    let [rows, k] = x.dims();
+                    assert_eq!(k, *depth, "both factors of a product are as deep");
+                    product(self.level(), &x.in_rows(), w, bias, [rows, *n, k])
+                }
+                Ready::Rounded(w) => rounded_product(self.unit(), x, w, bias),
+            }
+        }
+    }
+
+    /// Adds `x`, `[rows, k]`, times the transpose of `w`, `[n, k]`, to `to`, `[rows, n]`.
+    ///
+    /// # Safety
+    /// As for [`product`](Self::product).
+    pub(crate) unsafe fn add_product(self, x: Factor<'_>, w: &Ready<'_>, to: &mut [f32]) {
         // SAFETY: passed on to the caller.
         unsafe {
-            match self {
-                Self::Whole(level) => Ok(product(level, x, w, bias, sizes)),
-                Self::Rounded(unit) => rounded_product(unit, x, w, bias, sizes),
+            match w {
+                Ready::Whole(..) => {
+                    let more = self.product(x, w, None);
+                    to.par_iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+                }
+                Ready::Rounded(w) => add_rounded_product(self.unit(), x, w, to),
             }
+        }
+    }
+
+    /// What multiplies packed factors.
+    fn unit(self) -> Unit {
+        match self {
+            Self::Whole(level) => Unit::Vector(level),
+            Self::Rounded(unit) => unit,
         }
     }
 }

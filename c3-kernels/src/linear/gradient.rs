@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use super::arithmetic::Arithmetic;
 use super::op::OP;
 use crate::check;
-use crate::transpose::transposed;
+use crate::factor::Factor;
+use crate::values::Values;
 
 /// Columns that a task sums.
 const SUM_COLUMNS: usize = 64;
@@ -26,14 +27,17 @@ pub(super) fn gradients(
     let rows = grad.elem_count() / n.max(1);
     // A matrix of no columns says nothing of its rows.
     let rows = if n == 0 { x.elem_count() / k.max(1) } else { rows };
-    let values = |tensor: &Tensor| tensor.contiguous()?.flatten_all()?.to_vec1::<f32>();
-    let (of_x, of_w, of_grad) = (values(x)?, values(w)?, values(grad)?);
-    // SAFETY: the machine has the arithmetic; slices have the sizes of their shapes.
+    let [x, w, grad] = [x, w, grad].map(Tensor::contiguous);
+    let (x, w, grad) = (x?, w?, grad?);
+    let [of_x, of_w, of_grad] = [("x", &x), ("w", &w), ("the gradient", &grad)]
+        .map(|(name, tensor)| Values::of(OP, name, tensor));
+    let (of_x, of_w, of_grad) = (of_x?, of_w?, of_grad?);
+    let grad = Factor::new(&of_grad, [rows, n]);
+    let w = arithmetic.ready(Factor::new(&of_w, [n, k]).turned())?;
+    let columns = arithmetic.ready(Factor::new(&of_x, [rows, k]).turned())?;
+    // SAFETY: the machine has the arithmetic.
     let (dx, dw) = unsafe {
-        let turned = transposed(&of_w, n, k);
-        let dx = arithmetic.product(&of_grad, &turned, None, [rows, k, n])?;
-        let (grad, x) = (transposed(&of_grad, rows, n), transposed(&of_x, rows, k));
-        (dx, arithmetic.product(&grad, &x, None, [n, k, rows])?)
+        (arithmetic.product(grad, &w, None), arithmetic.product(grad.turned(), &columns, None))
     };
     let bias = with_bias.then(|| Tensor::from_vec(column_sums(&of_grad, n), n, &Device::Cpu));
     Ok((

@@ -9,6 +9,7 @@ use super::arithmetic::Arithmetic;
 use super::gradient::gradients;
 use super::product;
 use crate::error::result_size;
+use crate::factor::Factor;
 use crate::{Error, Level, check};
 
 pub(super) const OP: &str = "linear";
@@ -120,7 +121,8 @@ impl Op {
             match w {
                 CpuStorage::F32(w) => {
                     let w = check::contiguous(OP, "w", w, w_layout)?;
-                    self.arithmetic.product(x, w, bias, sizes)?
+                    let w = self.arithmetic.ready(Factor::new(w, [n, k]))?;
+                    self.arithmetic.product(Factor::new(x, [rows, k]), &w, bias)
                 }
                 CpuStorage::F16(w) => {
                     product(level, x, check::contiguous(OP, "w", w, w_layout)?, bias, sizes)

@@ -54,7 +54,7 @@ type Task = unsafe fn(&Job<'_>, &[u16], usize);
 /// The machine must have what `task` needs.
 pub(super) unsafe fn run(job: &Job<'_>, task: Task) {
     let depth = job.matrix.depth();
-    let tiles = job.rows.div_ceil(TILE);
+    let tiles = job.rows().div_ceil(TILE);
     // An even number of tiles of rows, so that they can be taken by twos.
     let values = tiles.next_multiple_of(2) * TILE * depth;
     let mut kept = Scratch::take();
@@ -76,8 +76,8 @@ fn pack(job: &Job<'_>, x: &mut [u16], depth: usize) {
     let mut tiles = x.chunks_mut((TILE * depth).max(1)).enumerate();
     tiles.by_ref().for_each(|(block, tiles)| {
         tiles.fill(0);
-        for r in 0..TILE.min(job.rows.saturating_sub(block * TILE)) {
-            for (chunk, values) in job.row(block * TILE + r).chunks(DEPTH).enumerate() {
+        for r in 0..TILE.min(job.rows().saturating_sub(block * TILE)) {
+            for (chunk, values) in job.x.row(block * TILE + r).chunks(DEPTH).enumerate() {
                 let to = &mut tiles[chunk * TILE_VALUES + r * DEPTH..][..values.len()];
                 for (to, &x) in to.iter_mut().zip(values) {
                     *to = half::bf16::from_f32(x).to_bits();
@@ -105,7 +105,7 @@ pub(super) unsafe fn columns<U: TileUnit, S: Simd>(job: &Job<'_>, x: &[u16], pan
             U::configure();
             for from in (0..depth.max(1)).step_by(CHUNK) {
                 let steps = (depth - from).min(CHUNK) / DEPTH;
-                for row in (0..job.rows).step_by(2 * TILE) {
+                for row in (0..job.rows()).step_by(2 * TILE) {
                     let a0 = x.as_ptr().wrapping_add(row * depth + from * TILE);
                     let a1 = a0.wrapping_add(TILE * depth);
                     let at = from * PANEL;
@@ -150,7 +150,7 @@ unsafe fn chunk<U: TileUnit>(a: [*const u16; 2], b: [*const u16; 2], steps: usiz
 #[inline(always)]
 unsafe fn store<S: Simd>(job: &Job<'_>, row: usize, panel: usize, first: bool, sums: *const f32) {
     let place = job.place(row, panel, first);
-    for r in 0..(job.rows - row).min(2 * TILE) {
+    for r in 0..(job.rows() - row).min(2 * TILE) {
         for column in (0..place.columns.min(2 * PANEL)).step_by(S::LANES) {
             let count = (place.columns - column).min(S::LANES);
             let to = place.out.at(r * place.step + column);

@@ -1,6 +1,6 @@
 //! Memory for packed weights.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// A huge page: gigabytes that are read from end to end want few entries of the TLB.
@@ -21,12 +21,21 @@ impl Buffer {
     /// Zeros; the system gives the memory when it is first written. `None` where no memory can be
     /// that large.
     pub(super) fn zeros(len: usize) -> Option<Self> {
+        // SAFETY: `of` asks for some bytes.
+        Self::of(len, |layout| unsafe { alloc_zeroed(layout) })
+    }
+
+    /// Room for numbers, all of which are to be written before any is read.
+    pub(super) fn room(len: usize) -> Option<Self> {
+        // SAFETY: as above.
+        Self::of(len, |layout| unsafe { alloc(layout) })
+    }
+
+    fn of(len: usize, allocate: impl FnOnce(Layout) -> *mut u8) -> Option<Self> {
         let bytes = len.checked_mul(size_of::<u16>())?;
         let align = if bytes >= ALIGN { ALIGN } else { 64 };
         let layout = Layout::from_size_align(bytes.max(align), align).ok()?;
-        // SAFETY: the size is not 0.
-        let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let Some(start) = NonNull::new(allocate(layout)) else { handle_alloc_error(layout) };
         prefer_huge_pages(start.as_ptr(), bytes);
         Some(Self { start: start.cast(), layout })
     }
@@ -46,7 +55,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: allocated in `zeros` with this layout.
+        // SAFETY: allocated in `of` with this layout.
         unsafe { dealloc(self.start.as_ptr().cast(), self.layout) }
     }
 }

@@ -24,11 +24,12 @@ mod once;
 mod op;
 mod pack;
 mod product;
+mod round;
 #[cfg(test)]
 mod tests;
 mod unit;
 
-pub(crate) use once::rounded_product;
+pub(crate) use once::{add_rounded_product, rounded_product};
 pub use pack::PackedMatrix;
 pub use unit::{Activations, Unit};
 

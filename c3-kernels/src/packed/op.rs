@@ -8,6 +8,7 @@ use super::buffer::prefer_huge_pages;
 use super::product::{Job, product};
 use super::{Activations, PANEL, PackedMatrix, Unit};
 use crate::error::result_size;
+use crate::factor::Factor;
 use crate::shared::Shared;
 use crate::{Error, check};
 
@@ -94,12 +95,12 @@ impl Op {
         let mut out = Vec::<f32>::with_capacity(size);
         prefer_huge_pages(out.as_ptr().cast(), size * size_of::<f32>());
         let job = Job {
-            x,
-            rows: outer.iter().product(),
+            x: Factor::new(x, [outer.iter().product(), k]),
             matrix: &self.matrix,
             columns: self.columns.clone(),
             bias,
             round: self.activations == Activations::Bf16,
+            add: false,
             out: Shared(out.as_mut_ptr()),
         };
         // SAFETY: the unit is available, and the slices have the sizes of their shapes. Every value

@@ -6,8 +6,10 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
+use super::round::{Blocks, round};
 use super::{DEPTH, PANEL};
 use crate::Error;
+use crate::factor::Factor;
 
 /// A weight matrix `[n, k]` in bf16, in panels for [`PackedMatrix::linear`]. Clones share it.
 #[derive(Clone)]
@@ -46,6 +48,20 @@ impl PackedMatrix {
                 },
             )?;
         }
+        Ok(Self { panels: Arc::new(panels), n, k })
+    }
+
+    /// Packs f32 weights `[n, k]`, rounded to bf16.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where no memory holds that many weights.
+    pub(crate) fn rounded(w: &Factor<'_>) -> Result<Self, Error> {
+        let [n, k] = w.dims();
+        let depth = k.next_multiple_of(DEPTH);
+        let panels = n.next_multiple_of(PANEL).checked_mul(depth).and_then(Buffer::room);
+        let mut panels = panels.ok_or_else(|| Error::TooLarge { op: "pack", shape: vec![n, k] })?;
+        // SAFETY: the buffer has room for all panels, and each value of them is written.
+        unsafe { round(w, Blocks::Panels { rows: n }, depth, panels.as_mut_ptr().cast(), true) }
         Ok(Self { panels: Arc::new(panels), n, k })
     }
 

@@ -6,8 +6,11 @@ use rayon::prelude::*;
 
 use super::block::{AHEAD, Place, block};
 use super::dot::{Dot, Widened};
+#[cfg(target_arch = "x86_64")]
+use super::round::{Blocks, round};
 use super::{CHUNK, PANEL, PackedMatrix, Unit, amx};
 use crate::Level;
+use crate::factor::Factor;
 use crate::shared::Shared;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
@@ -24,13 +27,14 @@ const MANY_PANELS: usize = 12;
 
 /// What is to be computed, and where it goes.
 pub(super) struct Job<'a> {
-    pub(super) x: &'a [f32], // [rows, k]
-    pub(super) rows: usize,
+    pub(super) x: Factor<'a>, // [rows, k]; row by row but for pairs of bf16
     pub(super) matrix: &'a PackedMatrix,
     /// Columns of the matrix; they begin with a panel.
     pub(super) columns: Range<usize>,
     pub(super) bias: Option<&'a [f32]>, // [columns]
     pub(super) round: bool,
+    /// Whether to add to what is in the result; without a bias.
+    pub(super) add: bool,
     pub(super) out: Shared, // [rows, columns]
 }
 
@@ -50,18 +54,18 @@ impl Job<'_> {
             out: Shared(self.out.at(row * step + column)),
             step,
             columns: step - column,
-            start: first.then_some(bias),
+            start: (first && !self.add).then_some(bias),
         }
     }
 
-    pub(super) fn row(&self, row: usize) -> &[f32] {
-        let [_, k] = self.matrix.dims();
-        &self.x[row * k..(row + 1) * k]
+    pub(super) fn rows(&self) -> usize {
+        let [rows, _] = self.x.dims();
+        rows
     }
 
     pub(super) fn worth_threads(&self) -> bool {
         let [_, k] = self.matrix.dims();
-        self.rows.saturating_mul(self.columns.len()).saturating_mul(k) >= WORTH_THREADS
+        self.rows().saturating_mul(self.columns.len()).saturating_mul(k) >= WORTH_THREADS
     }
 }
 
@@ -75,12 +79,16 @@ pub(super) unsafe fn product(unit: Unit, job: &Job<'_>) {
         match unit {
             Unit::Tiles => amx::product(job),
             #[cfg(target_arch = "x86_64")]
-            Unit::Bf16Pairs => run::<super::dot::Pairs>(job, 24, pairs_task),
+            Unit::Bf16Pairs => run::<super::dot::Pairs>(job, 24, pack_pairs, pairs_task),
             #[cfg(target_arch = "x86_64")]
-            Unit::Vector(Level::Avx512) => run::<Widened<Avx512>>(job, 24, avx512_task),
+            Unit::Vector(Level::Avx512) => {
+                run::<Widened<Avx512>>(job, 24, pack::<Widened<Avx512>>, avx512_task)
+            }
             #[cfg(target_arch = "x86_64")]
-            Unit::Vector(Level::Avx2) => run::<Widened<Avx2>>(job, 5, avx2_task),
-            _ => run::<Widened<Portable>>(job, 4, portable_task),
+            Unit::Vector(Level::Avx2) => {
+                run::<Widened<Avx2>>(job, 5, pack::<Widened<Avx2>>, avx2_task)
+            }
+            _ => run::<Widened<Portable>>(job, 4, pack::<Widened<Portable>>, portable_task),
         }
     }
 }
@@ -108,25 +116,31 @@ impl<D: Dot> Packed<'_, D> {
 /// Computes some panels of the result; `unsafe`, since the machine must have the unit.
 type Task<D> = unsafe fn(&Job<'_>, &Packed<'_, D>, Range<usize>);
 
+/// Packs x, cut into a number of blocks, for a depth, with other threads or without; `unsafe`, since
+/// there must be room for it.
+type Pack<D> = unsafe fn(&Job<'_>, *mut <D as Dot>::Pair, usize, usize, bool);
+
 /// Packs x and calls `task` for all panels. Up to `few` rows are one block; others are cut into
 /// blocks of 8 at most.
 ///
 /// # Safety
 /// As for [`product`].
-unsafe fn run<D: Dot>(job: &Job<'_>, few: usize, task: Task<D>) {
+unsafe fn run<D: Dot>(job: &Job<'_>, few: usize, pack: Pack<D>, task: Task<D>) {
     let depth = job.matrix.depth();
-    let blocks = if job.rows <= few { 1 } else { job.rows.div_ceil(few.min(8)) };
+    let rows = job.rows();
+    let blocks = if rows <= few { 1 } else { rows.div_ceil(few.min(8)) };
     let panels = job.panels();
     let step = if blocks == 1 { FEW_PANELS } else { MANY_PANELS };
     let mut kept = Scratch::take();
     let per_pair = size_of::<D::Pair>() / size_of::<f32>();
-    let [values] = kept.split([job.rows * depth / 2 * per_pair]);
+    let [values] = kept.split([rows * depth / 2 * per_pair]);
     // SAFETY: pairs are one or two numbers of 32 bits.
     let x: &mut [D::Pair] =
-        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), job.rows * depth / 2) };
+        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), rows * depth / 2) };
     let threads = job.worth_threads();
-    pack::<D>(job, x, blocks, depth, threads);
-    let packed = Packed::<D> { x, rows: job.rows, blocks, depth };
+    // SAFETY: there is room for every row.
+    unsafe { pack(job, x.as_mut_ptr(), blocks, depth, threads) }
+    let packed = Packed::<D> { x, rows, blocks, depth };
     let part = |t: usize| {
         let start = panels.start + t * step;
         // SAFETY: as the caller promises; tasks write different columns.
@@ -136,23 +150,43 @@ unsafe fn run<D: Dot>(job: &Job<'_>, few: usize, task: Task<D>) {
     kept.keep();
 }
 
-/// Packs the rows of x.
-fn pack<D: Dot>(job: &Job<'_>, x: &mut [D::Pair], blocks: usize, depth: usize, threads: bool) {
+/// Packs x for units of bf16.
+///
+/// # Safety
+/// There must be room for `depth / 2` pairs of each row.
+#[cfg(target_arch = "x86_64")]
+unsafe fn pack_pairs(job: &Job<'_>, to: *mut u32, blocks: usize, depth: usize, threads: bool) {
+    let blocks = Blocks::Even { rows: job.rows(), count: blocks };
+    // SAFETY: passed on to the caller.
+    unsafe { round(&job.x, blocks, depth, to, threads) }
+}
+
+/// Packs x for vectors of f32.
+///
+/// # Safety
+/// As for [`pack_pairs`].
+unsafe fn pack<D: Dot>(
+    job: &Job<'_>,
+    to: *mut D::Pair,
+    blocks: usize,
+    depth: usize,
+    threads: bool,
+) {
     struct To<P>(*mut P);
     // SAFETY: blocks have places of their own.
     unsafe impl<P> Sync for To<P> {}
-    let (to, rows) = (To(x.as_mut_ptr()), job.rows);
+    let (to, rows) = (To(to), job.rows());
     each(blocks, threads && blocks > 1, |i| {
         let to = &to;
         let block = i * rows / blocks..(i + 1) * rows / blocks;
         let start = to.0.wrapping_add(block.start * depth / 2);
         for (r, row) in block.clone().enumerate() {
-            let (pairs, rest) = job.row(row).as_chunks::<2>();
+            let (pairs, rest) = job.x.row(row).as_chunks::<2>();
             let last = rest.first().map(|&x| [x, 0.0]);
             let all = pairs.iter().copied().chain(last);
             let padding = depth / 2 - pairs.len() - rest.len();
             for (pair, [a, b]) in all.chain(std::iter::repeat_n([0.0; 2], padding)).enumerate() {
-                // SAFETY: within this block's part of `x`.
+                // SAFETY: within this block's part of the room.
                 unsafe { *start.add(pair * block.len() + r) = D::pair(a, b, job.round) }
             }
         }
@@ -186,7 +220,7 @@ macro_rules! few {
                 let pairs = ($packed.depth - from).min(CHUNK) / 2;
                 let w = columns::<$dot, $n>(start.wrapping_add(from * PANEL), 0);
                 let (x, place) = ($packed.at(0, from), $job.place(0, panel, from == 0));
-                by_rows!($dot, $n, $job.rows, (w, x, pairs, AHEAD, &place), $($rows)+);
+                by_rows!($dot, $n, $job.rows(), (w, x, pairs, AHEAD, &place), $($rows)+);
             }
         }
     };

@@ -8,6 +8,7 @@ use half::bf16;
 use super::amx::{TileUnit, columns, run};
 use super::product::Job;
 use super::{PackedMatrix, amx};
+use crate::factor::Factor;
 use crate::shared::Shared;
 use crate::simd::Portable;
 
@@ -96,12 +97,12 @@ fn check(rows: usize, n: usize, k: usize, part: Range<usize>, with_bias: bool) {
     let bias: Vec<f32> = part.clone().map(|column| value(column, 5)).collect();
     let mut out = vec![f32::NAN; rows * part.len()];
     let job = Job {
-        x: &x,
-        rows,
+        x: Factor::new(&x, [rows, k]),
         matrix: &matrix,
         columns: part.clone(),
         bias: with_bias.then_some(&bias),
         round: true,
+        add: false,
         out: Shared(out.as_mut_ptr()),
     };
     unsafe { run(&job, task) }

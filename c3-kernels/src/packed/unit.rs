@@ -92,12 +92,15 @@ impl std::fmt::Display for Unit {
     }
 }
 
-/// Whether the processor is AMD's.
+/// Whether the processor is AMD's. Asked once: a virtual machine stops at the question.
 #[cfg(target_arch = "x86_64")]
 fn is_amd() -> bool {
-    // "AuthenticAMD" in the registers' order.
-    let id = std::arch::x86_64::__cpuid(0);
-    [id.ebx, id.edx, id.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+    static AMD: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *AMD.get_or_init(|| {
+        // "AuthenticAMD" in the registers' order.
+        let id = std::arch::x86_64::__cpuid(0);
+        [id.ebx, id.edx, id.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+    })
 }
 
 #[cfg(not(target_arch = "x86_64"))]

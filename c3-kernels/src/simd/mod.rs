@@ -27,9 +27,7 @@ pub(crate) use exp2::exp2;
 pub(crate) use operand::{Operand, Whole};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use pairs::Avx512Pairs;
-#[cfg(test)]
-pub(crate) use pairs::ModelPairs;
-pub(crate) use pairs::bf16_bits;
+pub(crate) use pairs::{ModelPairs, Pair, bf16_bits, pair_of};
 pub(crate) use portable::Portable;
 pub(crate) use scratch::{Scratch, with_scratch};
 pub(crate) use tile::{TILE_VECTORS, multiply, tile};

@@ -6,7 +6,7 @@ use super::{Operand, Simd};
 ///
 /// # Safety
 /// As for [`Simd`].
-trait Pair: Operand {
+pub(crate) trait Pair: Operand {
     /// Both rounded to bf16, the nearest and of two the even one: lane by lane a pair.
     unsafe fn pair(
         a: <Self::Simd as Simd>::V,
@@ -29,7 +29,7 @@ pub(crate) fn bf16_bits(x: f32) -> u32 {
 
 /// Two numbers as a pair.
 #[inline(always)]
-fn pair_of(a: f32, b: f32) -> f32 {
+pub(crate) fn pair_of(a: f32, b: f32) -> f32 {
     f32::from_bits(bf16_bits(a) | bf16_bits(b) << 16)
 }
 
@@ -163,12 +163,11 @@ mod avx512 {
     }
 }
 
-/// Pairs without the instructions: what [`Avx512Pairs`] is tested against, on every machine.
-#[cfg(test)]
+/// Pairs without the instructions, on every machine: what rounds where they are missing, and what
+/// [`Avx512Pairs`] is tested against.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelPairs;
 
-#[cfg(test)]
 mod model {
     use super::super::{Operand, Portable, Simd};
     use super::{ModelPairs, Pair, pair_columns, pair_of, pair_rows};

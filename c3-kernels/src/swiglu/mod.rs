@@ -11,6 +11,7 @@ use crate::error::result_size;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd, exp2};
+use crate::values::Values;
 use crate::{Error, Level, check, cuda, on_device};
 
 const OP: &str = "swiglu";
@@ -74,10 +75,11 @@ impl CustomOp1 for Op {
         if !x.device().is_cpu() {
             return Ok(Some(on_device::swiglu_gradient(x, grad)?));
         }
-        let values = |tensor: &Tensor| tensor.contiguous()?.flatten_all()?.to_vec1::<f32>();
         let width = x.dims().last().map_or(0, |last| last / 2);
+        let (x, grad) = (x.contiguous()?, grad.contiguous()?);
+        let (of_x, of_grad) = (Values::of(OP, "x", &x)?, Values::of(OP, "the gradient", &grad)?);
         // SAFETY: `swiglu_with` checked the level, the forward pass the sizes.
-        let dx = unsafe { gradient::gradient(self.level, &values(x)?, &values(grad)?, width) };
+        let dx = unsafe { gradient::gradient(self.level, &of_x, &of_grad, width) };
         Ok(Some(Tensor::from_vec(dx, x.shape(), &Device::Cpu)?))
     }
     fn cuda_fwd(
