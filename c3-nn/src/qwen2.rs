@@ -77,7 +77,9 @@ impl SelfAttention {
     ) -> Result<Tensor> {
         let (batch, tokens, _) = x.dims3()?;
         let (heads, kv_heads) = (self.heads, self.kv_heads);
-        if cache.is_none() && rows > 0 && x.device().is_cpu() {
+        // It is for its gradient; without one it gives the same bits, and the peaks of memory that are
+        // predicted are those of what follows.
+        if cache.is_none() && rows > 0 && x.device().is_cpu() && x.track_op() {
             let (q, kv) = match rows == tokens {
                 true => (None, self.qkv_proj.forward(x, 0..3)?),
                 false => {

@@ -39,8 +39,9 @@ fn every_byte_comes_back() {
         let number = |key: &str| facts[key].as_f64().unwrap();
         let positions = number("latent_positions") + number("corrections") + number("patch_bytes");
         let ratio = number("text_tokens") / (positions + number("verbatim_tokens"));
-        assert_eq!(number("token_ratio"), ratio);
-        assert_eq!(summary["token_ratio"].as_f64().unwrap(), ratio);
+        // The last bit is lost where JSON is read.
+        let told = [number("token_ratio"), summary["token_ratio"].as_f64().unwrap()];
+        assert!(told.iter().all(|told| (told - ratio).abs() < 1e-12), "{told:?}, {ratio}");
     }
     let corrected = dir.run(&["inspect", "-v", "out.c3"]).expect(0).text();
     assert!(corrected.contains("exact: ") && corrected.contains("correction"), "{corrected}");
@@ -205,7 +206,7 @@ fn rounded_weights_keep_their_promises() {
         &["--dtype", "bf16"][..],
         &["--dtype", "bf16", "--activations", "f32"],
         &["--dtype", "f16"],
-        &["--quantize", "bf16"],
+        &["--quantize", "q8_0"],
         &["--quantize", "q4_0"],
     ] {
         let args = [&["compress", "-q", "-f", "--exact", "in.txt", "-o", "in.c3"], options];
