@@ -27,7 +27,7 @@ fn foreign(words: u32) -> String {
     let mut state = 1u32;
     let mut letter = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        char::from_u32(0x1200 + (state >> 16) % 72).unwrap()
+        char::from_u32(0xAC00 + (state >> 8) % 11_172).unwrap()
     };
     (0..words).flat_map(|_| [letter(), letter(), letter(), ' ']).collect()
 }
@@ -45,7 +45,7 @@ fn setup() -> &'static Setup {
         let text =
             format!("{prose}\n\nCall me Ishmael.\n\n{foreign}\n\n{prose}\n\n{prose}Once more.");
         let request =
-            EncodeRequest { compression: Compression::Ratio(4), ..EncodeRequest::default() };
+            EncodeRequest { compression: Compression::Ratio(16), ..EncodeRequest::default() };
         let context = encoder.encode(&text, &request).unwrap();
         assert!(context.segment_count() >= 3);
         let decoder = C3Decoder::load(&checkpoint, &options).unwrap();
@@ -86,7 +86,7 @@ fn verification_foretells_free_running() {
         [text.as_str(), "Call me Ishmael.", "The sea was calm that night.", "It is a house."]
     {
         let request =
-            EncodeRequest { compression: Compression::Ratio(4), ..EncodeRequest::default() };
+            EncodeRequest { compression: Compression::Ratio(16), ..EncodeRequest::default() };
         let context = encoder.encode(text, &request).unwrap();
         decoder
             .decode(&context, &DecodeRequest::default(), &mut |event| {

@@ -143,7 +143,7 @@ fn apart(a: &Models, b: &Models, context: &LatentContext, text: &str) -> f32 {
 fn noise_below_the_margin_is_borne_and_above_it_noticed() {
     let models = models();
     let text = support::samples("en-prose", 40);
-    let fragile = models.compress(text.as_bytes(), &exact(16, 0.0));
+    let fragile = models.compress(text.as_bytes(), &exact(32, 0.0));
     assert!(fragile.segments().iter().all(|s| matches!(s.fidelity, Fidelity::Exact { .. })));
     let other = noisy(0.05);
     let margin = apart(models, &other, &fragile, &text);
@@ -154,7 +154,7 @@ fn noise_below_the_margin_is_borne_and_above_it_noticed() {
         "two near-tied logits changed places"
     );
 
-    let robust = models.compress(text.as_bytes(), &exact(16, 1.01 * margin));
+    let robust = models.compress(text.as_bytes(), &exact(32, 1.01 * margin));
     assert!(other.decoder.decode_to_bytes(&robust, &ANY()).unwrap() == text.as_bytes());
 
     assert!(is_noticed_when_loud(models, &robust, &text, margin));
