@@ -1,5 +1,7 @@
 //! Where a text is wrong.
 
+use super::backtrace::backtrace;
+
 /// Whether each token of the reference is wrong: changed or missing in an alignment with the output of
 /// the fewest edits (Wagner & Fischer 1974). Tokens that came in addition make the one behind them
 /// wrong, or the last one.
@@ -14,33 +16,31 @@ pub fn wrong_tokens(reference: &[u32], output: &[u32]) -> Vec<bool> {
     let end = x.iter().rev().zip(y.iter().rev()).take_while(|(a, b)| a == b).count();
     let (x, y) = (&x[..x.len() - end], &y[..y.len() - end]);
 
-    let width = y.len() + 1;
-    let mut edits: Vec<u32> = (0..width as u32).collect(); // [x, y] of the beginnings, row by row
-    edits.reserve(x.len() * width);
-    for i in 1..=x.len() {
-        edits.push(i as u32);
-        for j in 1..width {
-            let above = edits[(i - 1) * width + j];
-            let diagonal = edits[(i - 1) * width + j - 1] + u32::from(x[i - 1] != y[j - 1]);
-            edits.push(diagonal.min(above.min(edits[i * width + j - 1]) + 1));
+    let fill = |i: usize, above: &[u32], row: &mut [u32]| {
+        row[0] = i as u32;
+        for j in 1..row.len() {
+            let diagonal = above[j - 1] + u32::from(x[i - 1] != y[j - 1]);
+            row[j] = diagonal.min(above[j].min(row[j - 1]) + 1);
         }
-    }
-    let (mut i, mut j) = (x.len(), y.len());
-    while i > 0 || j > 0 {
-        let here = edits[i * width + j];
-        let changed = i > 0 && j > 0 && x[i - 1] != y[j - 1];
-        if i > 0 && j > 0 && here == edits[(i - 1) * width + j - 1] + u32::from(changed) {
+    };
+    let last = reference.len().checked_sub(1);
+    let out = backtrace(x.len(), (0..=y.len() as u32).collect(), fill, |i, j, above, row| {
+        let changed = j > 0 && x[i - 1] != y[j - 1];
+        if j > 0 && row[j] == above[j - 1] + u32::from(changed) {
             wrong[start + i - 1] |= changed;
-            (i, j) = (i - 1, j - 1);
-        } else if i > 0 && here == edits[(i - 1) * width + j] + 1 {
+            (i - 1, j - 1)
+        } else if row[j] == above[j] + 1 {
             wrong[start + i - 1] = true;
-            i -= 1;
+            (i - 1, j)
         } else {
-            if let Some(last) = reference.len().checked_sub(1) {
+            if let Some(last) = last {
                 wrong[(start + i).min(last)] = true;
             }
-            j -= 1;
+            (i, j - 1)
         }
+    });
+    if let (Some(last), true) = (last, out > 0) {
+        wrong[start.min(last)] = true;
     }
     wrong
 }

@@ -1,6 +1,7 @@
 //! How much of a text came back: metrics, each with a name of its own.
 
 mod align;
+mod backtrace;
 mod bleu;
 mod meteor;
 mod overlap;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::backtrace::backtrace;
 use super::words::is_space;
 
 /// Added to the denominator of the F-measure.
@@ -46,26 +47,26 @@ fn words(sentence: &str) -> Vec<&str> {
 
 /// A longest common subsequence. Of equals, the one that the package's walk back from the end finds.
 fn common_subsequence<'a>(x: &[&'a str], y: &[&str]) -> Vec<&'a str> {
-    let width = y.len() + 1;
-    let mut length = vec![0u32; (x.len() + 1) * width]; // [x, y] of the beginnings
-    for i in 1..=x.len() {
-        for j in 1..=y.len() {
-            length[i * width + j] = match x[i - 1] == y[j - 1] {
-                true => length[(i - 1) * width + j - 1] + 1,
-                false => length[(i - 1) * width + j].max(length[i * width + j - 1]),
+    let fill = |i: usize, above: &[u32], row: &mut [u32]| {
+        for j in 1..row.len() {
+            row[j] = match x[i - 1] == y[j - 1] {
+                true => above[j - 1] + 1,
+                false => above[j].max(row[j - 1]),
             };
         }
-    }
-    let (mut i, mut j, mut found) = (x.len(), y.len(), Vec::new());
-    while i > 0 && j > 0 {
-        if x[i - 1] == y[j - 1] {
+    };
+    let mut found = Vec::new();
+    backtrace(x.len(), vec![0; y.len() + 1], fill, |i, j, above, row| {
+        if j == 0 {
+            (0, 0)
+        } else if x[i - 1] == y[j - 1] {
             found.push(x[i - 1]);
-            (i, j) = (i - 1, j - 1);
-        } else if length[(i - 1) * width + j] > length[i * width + j - 1] {
-            i -= 1;
+            (i - 1, j - 1)
+        } else if above[j] > row[j - 1] {
+            (i - 1, j)
         } else {
-            j -= 1;
+            (i, j - 1)
         }
-    }
+    });
     found
 }

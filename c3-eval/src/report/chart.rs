@@ -211,3 +211,32 @@ fn in_page_colors(svg: &str) -> String {
     }
     svg
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A chart of two points whose intervals have this width.
+    fn drawn(width: f64, published: bool) -> String {
+        let of = |mean: f64| Interval { mean, low: mean - width, high: mean + width };
+        let points = vec![(4.0, of(0.9)), (8.0, of(0.5))];
+        let series = vec![Series { label: "one".into(), color: 2, published, points }];
+        let (x_label, y_label, x_scale) = ("ratio", "similarity", Scale::Doubling);
+        Chart { x_label, y_label, x_scale, y_is_share: true, series }.svg("a chart").unwrap()
+    }
+
+    #[test]
+    fn an_interval_is_a_line_through_its_point() {
+        let lines = |svg: &str| svg.matches("<polyline").count();
+        let (without, with) = (drawn(0.0, false), drawn(0.05, false));
+        // Two points, wide and narrow.
+        assert_eq!(lines(&with), lines(&without) + 4);
+        assert!(with.contains("class=\"wide\"") && with.contains("class=\"narrow\""));
+    }
+
+    #[test]
+    fn what_others_printed_is_dashed() {
+        let lines = |svg: &str| svg.matches("<polyline").count();
+        assert!(lines(&drawn(0.0, true)) > lines(&drawn(0.0, false)) + 4);
+    }
+}

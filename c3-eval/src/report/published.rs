@@ -66,3 +66,24 @@ pub(super) fn table() -> Table {
     };
     Table { header: header.map(str::to_owned).to_vec(), rows: BINS.iter().map(row).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::BINS;
+
+    /// A ratio is the tokens of a bin's pages by the latents: the three of a bin say the same of its pages.
+    #[test]
+    fn ratios_agree_with_each_other_and_with_their_bins() {
+        for bin in BINS {
+            let [(_, of_32), (_, of_64), (_, of_100)] = bin.c3;
+            let (from, to) = (f64::from(bin.tokens.0), f64::from(bin.tokens.1));
+            let tokens = 32.0 * of_32;
+            assert!(from - 2.0 <= tokens && tokens <= to + 2.0, "{tokens} of {from} to {to}");
+            for (latents, ratio) in [(64.0, of_64), (100.0, of_100)] {
+                let half_a_digit = 0.05 * (latents + 32.0);
+                assert!((latents * ratio - tokens).abs() <= half_a_digit, "{from}: {latents}");
+            }
+        }
+        assert_eq!(BINS.iter().map(|bin| bin.pages).sum::<u32>(), 100);
+    }
+}

@@ -25,7 +25,7 @@ pub fn csv(rows: &[Row], gaps: &[Gap]) -> String {
     .to_vec();
     let of = |name: &str| [name.to_owned(), format!("{name}_low"), format!("{name}_high")];
     header.extend(Metric::ALL.iter().flat_map(|metric| of(metric.name())));
-    header.extend((0..crate::results::BUCKETS).map(|bucket| format!("error_{bucket}")));
+    header.extend((0..crate::results::BUCKETS).flat_map(|bucket| of(&format!("error_{bucket}"))));
     header.extend(of("error_at_end_less_beginning"));
     if !gaps.is_empty() {
         header.push("compared_with".into());
@@ -49,7 +49,7 @@ pub fn csv(rows: &[Row], gaps: &[Gap]) -> String {
         ];
         let three = |i: &crate::Interval| [i.mean, i.low, i.high].map(number);
         cells.extend(row.metrics.iter().flat_map(|(_, interval)| three(interval)));
-        cells.extend(row.error_by_position.iter().map(|interval| number(interval.mean)));
+        cells.extend(row.error_by_position.iter().flat_map(three));
         cells.extend(three(&row.error_at_end_less_beginning));
         let compared = |gap: &Gap| {
             [vec![quoted(&gap.compared_with.label())], three(&gap.difference).to_vec()].concat()

@@ -70,6 +70,13 @@ fn every_experiment_has_its_figures_tables_and_commands() {
     }
     assert!(page.contains("'of &lt;&amp;&gt; texts'") && !page.contains("<&>"));
     assert!(page.contains("published: C3 of 4.5 B, 32 latents"));
+    // Where and by what it was measured.
+    for place in ["Processor of &lt;tests&gt;", "linux of tests", "c3 0.0.0 (tests)", "c3-tiny"] {
+        assert!(page.contains(place), "{place}");
+    }
+    for series in ["DeepSeek-OCR, 64 vision tokens", "DeepSeek-OCR, 100 vision tokens"] {
+        assert!(page.contains(series), "{series}");
+    }
     assert!(page.contains("<del>") && page.contains("<ins>"));
     // Nothing is fetched, nothing runs; colors are the page's own.
     for foreign in ["<script", "<img", "@import", "url(", "src=", "#0303", "#0101"] {

@@ -33,7 +33,12 @@ pub fn evaluation(corpora: Vec<Corpus>, ratios: &[u32]) -> Evaluation<'static> {
         experiment: "sweep".into(),
         command: "c3 eval sweep".into(),
         program: "c3 0.0.0 (tests)".into(),
-        machine: Machine::default(),
+        machine: Machine {
+            system: "linux of tests".into(),
+            cpu: Some("Processor of <tests>".into()),
+            cores: 3,
+            ..Machine::default()
+        },
         device: "cpu".into(),
         model: model(),
         corpora,
