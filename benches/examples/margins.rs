@@ -60,7 +60,7 @@ fn main() -> Result<()> {
         ("bf16, activations f32", bf16(Activations::F32)),
         ("bf16", bf16(Activations::Bf16)),
         ("q8_0", quantized(BlockType::Q8_0)),
-        ("q4_k", quantized(BlockType::Q4K)),
+        ("q4_0", quantized(BlockType::Q4_0)),
     ] {
         let segments = Segments::new(&checkpoint, &load, &options)?;
         let pass = segments.run(16, segments.ids.len(), |d, l, t| d.verify(l, t))?;

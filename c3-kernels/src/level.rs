@@ -25,7 +25,7 @@ impl Level {
     }
 
     /// Whether this machine has the level. With the feature `portable` it has [`Level::Portable`]
-    /// alone.
+    /// alone, with the feature `avx2` nothing beyond [`Level::Avx2`].
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
@@ -36,6 +36,8 @@ impl Level {
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("f16c")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if cfg!(feature = "avx2") => false,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => Self::Avx2.is_available() && is_x86_feature_detected!("avx512f"),
             #[cfg(not(target_arch = "x86_64"))]

@@ -15,7 +15,7 @@ fn margins_of_every_way_to_keep_weights() {
     let tables = tables(&text);
     let [differences, costs] = &tables[..] else { panic!("{text}") };
 
-    let weights = ["f32", "bf16, activations f32", "bf16", "q8_0", "q4_k"];
+    let weights = ["f32", "bf16, activations f32", "bf16", "q8_0", "q4_0"];
     assert_eq!(differences.len(), 1 + 4 * weights.len(), "{text}");
     assert!(differences.iter().all(|row| row.len() == 11), "{text}");
     for (at, row) in differences[1..].iter().enumerate() {

@@ -61,7 +61,9 @@ impl Unit {
             }
             #[cfg(not(target_arch = "x86_64"))]
             Self::Bf16Pairs => false,
-            Self::Tiles => !cfg!(feature = "portable") && amx::is_available(),
+            Self::Tiles => {
+                !cfg!(any(feature = "portable", feature = "avx2")) && amx::is_available()
+            }
         }
     }
 
