@@ -3,7 +3,8 @@
 each ratio against the tokens of text that it was trained on, and below it the share of characters that come
 back wrong (1 - char similarity, free-running) of the validation text that the run looked at now and then.
 
-    docs/learning-curve.py target/builtin-quick/log.jsonl target/builtin/log.jsonl > docs/learning-curve.svg
+    docs/learning-curve.py target/builtin-{quick,dense}/log.jsonl target/builtin/log.jsonl \
+        target/builtin-{long,sparse,last}/log.jsonl > docs/learning-curve.svg
 """
 import json
 import math

@@ -1,15 +1,15 @@
 //! Text as tokens, in a file that is mapped.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::ops::Range;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
 use c3_nn::Tokenizer;
 use memmap2::Mmap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::error::io;
 use crate::{Error, Result};
@@ -35,17 +35,39 @@ pub struct Source {
     pub hash: String,
 }
 
+impl Source {
+    /// A file, which `all` learns of as well. It may be larger than the memory.
+    fn of(path: &Path, all: &mut Xxh3) -> Result<Self> {
+        let mut file = File::open(path).map_err(io(path, "reading"))?;
+        let length = file.metadata().map_err(io(path, "reading"))?.len();
+        all.update(&length.to_le_bytes());
+        let (mut hash, mut bytes, mut part) = (Xxh3::new(), 0, vec![0; PIECE]);
+        loop {
+            match file.read(&mut part).map_err(io(path, "reading"))? {
+                0 => break,
+                n => {
+                    hash.update(&part[..n]);
+                    all.update(&part[..n]);
+                    bytes += n as u64;
+                }
+            }
+        }
+        Ok(Self { path: path.into(), bytes, hash: format!("{:016x}", hash.digest()) })
+    }
+}
+
 impl Tokens {
     /// Tokenises `texts` into a file in `folder`, or opens the one that an earlier call has left there
     /// for the same texts and tokenizer: both are named by a hash.
     ///
     /// # Errors
-    /// Where a file can't be read or written, isn't UTF-8, or there is none.
+    /// Where a file can't be read or written, isn't UTF-8, or there is none; [`Error::Stopped`] where
+    /// `progress`, which is told the bytes of text that were tokenised, says so.
     pub fn of(
         texts: &[PathBuf],
         tokenizer: &Tokenizer,
         folder: &Path,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         let files = files(texts)?;
         let mut hash = Xxh3::new();
@@ -55,14 +77,7 @@ impl Tokens {
         });
         let mut sources = Vec::new();
         for file in &files {
-            let bytes = std::fs::read(file).map_err(io(file, "reading"))?;
-            hash.update(&(bytes.len() as u64).to_le_bytes());
-            hash.update(&bytes);
-            sources.push(Source {
-                path: file.clone(),
-                bytes: bytes.len() as u64,
-                hash: format!("{:016x}", xxh3_64(&bytes)),
-            });
+            sources.push(Source::of(file, &mut hash)?);
         }
         std::fs::create_dir_all(folder).map_err(io(folder, "creating the folder"))?;
         let hash = format!("{:016x}", hash.digest());
@@ -175,7 +190,7 @@ fn write(
     tokenizer: &Tokenizer,
     folder: &Path,
     path: &Path,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64) -> ControlFlow<()>,
 ) -> Result<()> {
     let partial = tempfile::NamedTempFile::new_in(folder).map_err(io(folder, "creating a file"))?;
     let mut to = BufWriter::new(partial);
@@ -193,7 +208,9 @@ fn write(
             for token in tokens.iter().flatten() {
                 to.write_all(&token.to_le_bytes()).map_err(io(path, "writing"))?;
             }
-            progress(texts.iter().map(|text| text.len() as u64).sum());
+            if progress(texts.iter().map(|text| text.len() as u64).sum()).is_break() {
+                return Err(Error::Stopped);
+            }
         }
     }
     let partial = to.into_inner().map_err(|e| io(path, "writing")(e.into_error()))?;

@@ -47,6 +47,9 @@ pub enum Error {
         /// Tokens there are.
         found: usize,
     },
+    /// The caller stopped while text was tokenised.
+    #[error("stopped before all text was tokenised")]
+    Stopped,
     /// A pattern of files that no file fits.
     #[error("no file is {0}")]
     NoFile(String),

@@ -128,6 +128,7 @@ fn any(text: &Tokens, rng: &mut ChaCha8Rng) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow::Continue;
     use std::path::{Path, PathBuf};
 
     use c3_nn::Tokenizer;
@@ -139,7 +140,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let json = std::fs::read(root.join("models/c3-tiny/tokenizer.json")).unwrap();
         let tokenizer = Tokenizer::from_json("tokenizer.json", &json).unwrap();
-        Tokens::of(&[root.join("fixtures/moby-dick.txt")], &tokenizer, folder, &|_| {}).unwrap()
+        Tokens::of(&[root.join("fixtures/moby-dick.txt")], &tokenizer, folder, &|_| Continue(()))
+            .unwrap()
     }
 
     fn only(mut samples: Vec<Sample>) -> Sample {

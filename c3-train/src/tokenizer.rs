@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::normalizers::NFC;
@@ -28,12 +28,12 @@ const SPECIAL: [&str; 6] =
 const BYTES: usize = 256;
 
 /// Learns a byte-level BPE vocabulary (Sennrich et al. 2016, arXiv 1508.07909) of `vocabulary` tokens,
-/// special ones included, from text files or folders of them, and writes it to `to` as a
+/// special ones included, from text files or folders of them, and returns the content of its
 /// `tokenizer.json`. Text is cut as Qwen2 cuts it. All of it is in memory at once.
 ///
 /// # Errors
-/// Where `vocabulary` is too small, a file can't be read or written, or there is no text.
-pub fn train_tokenizer(texts: &[PathBuf], vocabulary: usize, to: &Path) -> Result<()> {
+/// Where `vocabulary` is too small, a file can't be read, or there is no text.
+pub fn train_tokenizer(texts: &[PathBuf], vocabulary: usize) -> Result<String> {
     let least = BYTES + SPECIAL.len();
     if vocabulary < least {
         let (expected, found) = (format!("at least {least}"), vocabulary.to_string());
@@ -53,14 +53,7 @@ pub fn train_tokenizer(texts: &[PathBuf], vocabulary: usize, to: &Path) -> Resul
     if all.is_empty() {
         return Err(Error::TooLittleText { what: "what was given", expected: 1, found: 0 });
     }
-    let json = learn(all, vocabulary).map_err(|error| Error::Tokenizer(error.to_string()))?;
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let mut partial =
-        tempfile::NamedTempFile::new_in(folder).map_err(io(folder, "creating a file"))?;
-    std::io::Write::write_all(&mut partial, json.as_bytes()).map_err(io(to, "writing"))?;
-    partial.persist(to).map_err(|error| io(to, "renaming to")(error.error))?;
-    Ok(())
+    learn(all, vocabulary).map_err(|error| Error::Tokenizer(error.to_string()))
 }
 
 type Learner = TokenizerImpl<BPE, NFC, Sequence, PostProcessorWrapper, ByteLevel>;

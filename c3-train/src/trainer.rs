@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,11 +45,16 @@ pub struct Trainer {
 
 impl Trainer {
     /// Begins a run in `folder`, or goes on with the one there: then the configuration must be the
-    /// same, but for its `run` section. `progress` is told the bytes of text that were tokenised.
+    /// same, but for its `run` section. `progress` is told the bytes of text that were tokenised, and
+    /// may stop that.
     ///
     /// # Errors
     /// Where the configuration can't be, the run is another, or files can't be read or written.
-    pub fn open(config: &Config, folder: &Path, progress: &dyn Fn(u64)) -> Result<Self> {
+    pub fn open(
+        config: &Config,
+        folder: &Path,
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
+    ) -> Result<Self> {
         Self::open_on(&Device::Cpu, config, folder, progress)
     }
 
@@ -62,7 +68,7 @@ impl Trainer {
         device: &Device,
         config: &Config,
         folder: &Path,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(u64) -> ControlFlow<()>,
     ) -> Result<Self> {
         config.check()?;
         let config = config.clone().absolute()?;
@@ -311,12 +317,13 @@ impl Trainer {
 
     /// Writes the model to `model/`.
     fn export(&self) -> Result<()> {
-        let (partial, path) = (self.folder.join("model.partial"), self.folder.join("model"));
-        for old in [&partial, &path] {
-            if old.exists() {
-                fs::remove_dir_all(old).map_err(io(old, "removing"))?;
-            }
-        }
+        let [partial, path, old] =
+            ["model.partial", "model", "model.old"].map(|name| self.folder.join(name));
+        let remove = |folder: &Path| match folder.exists() {
+            true => fs::remove_dir_all(folder).map_err(io(folder, "removing")),
+            false => Ok(()),
+        };
+        remove(&partial)?;
         let mut tensors = self.optimizer.result()?;
         let config = self.encoder.config();
         let default = config.query_banks.iter().find(|(_, n)| **n == config.latent_tokens);
@@ -324,7 +331,13 @@ impl Trainer {
             export::copy_default_bank(&mut tensors, ratio);
         }
         export::write(&tensors, &self.base, &partial, self.config.run.weights)?;
-        fs::rename(&partial, &path).map_err(io(&path, "renaming to"))
+        // What is there already stays until the new one is whole.
+        remove(&old)?;
+        if path.exists() {
+            fs::rename(&path, &old).map_err(io(&path, "renaming"))?;
+        }
+        fs::rename(&partial, &path).map_err(io(&path, "renaming to"))?;
+        remove(&old)
     }
 
     /// Tells the log and the caller; whether to go on.

@@ -20,11 +20,13 @@ pub struct OutputArgs {
 
 impl OutputArgs {
     pub fn check(self) -> Output {
-        match self.output {
-            Some(path) if !is_dash(&path) => Output::File { path, force: self.force },
-            _ => Output::Stdout,
-        }
+        self.output.map_or(Output::Stdout, |path| output(path, self.force))
     }
+}
+
+/// The output that a path names.
+pub fn output(path: PathBuf, force: bool) -> Output {
+    if is_dash(&path) { Output::Stdout } else { Output::File { path, force } }
 }
 
 /// The input that a positional argument names.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use candle_core::Device;
 use clap::{Args, Subcommand};
 
-use super::parse;
+use super::{files, parse};
 use crate::commands::train::{Job, Run, Train};
 
 /// Train a model as a TOML file says, or go on with a run that was stopped
@@ -53,17 +53,20 @@ enum TrainCommand {
         /// Tokens, special ones included
         #[arg(long, value_name = "N", default_value = "8192")]
         vocabulary: usize,
-        /// Where to write it
+        /// Where to write it; `-` is stdout
         #[arg(short, long, value_name = "FILE", default_value = "tokenizer.json")]
         out: PathBuf,
+        /// Overwrite a file that exists
+        #[arg(short, long)]
+        force: bool,
     },
 }
 
 impl TrainArgs {
     pub fn check(self) -> Job {
         let Self { command, file, config, out, minutes, device, threads, json } = self;
-        if let Some(TrainCommand::Tokenizer { texts, vocabulary, out }) = command {
-            return Job::Tokenizer { texts, vocabulary, out };
+        if let Some(TrainCommand::Tokenizer { texts, vocabulary, out, force }) = command {
+            return Job::Tokenizer { texts, vocabulary, output: files::output(out, force) };
         }
         // clap asks for one of the two where there is no subcommand.
         let config = file.or(config).unwrap_or_default();

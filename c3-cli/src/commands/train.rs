@@ -1,5 +1,6 @@
 //! `c3 train`: a run of the trainer, watched.
 
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use candle_core::Device;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Context;
+use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::Outcome;
 use crate::{allocator, human, interrupt, output, program};
@@ -17,16 +19,20 @@ use crate::{allocator, human, interrupt, output, program};
 /// A validated job.
 pub enum Job {
     Model(Train),
-    Tokenizer { texts: Vec<PathBuf>, vocabulary: usize, out: PathBuf },
+    Tokenizer { texts: Vec<PathBuf>, vocabulary: usize, output: Output },
 }
 
 impl Job {
     pub fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         match self {
             Self::Model(train) => train.run(context),
-            Self::Tokenizer { texts, vocabulary, out } => {
-                c3_train::train_tokenizer(&texts, vocabulary, &out)?;
-                context.ui.say(format_args!("{vocabulary} tokens in {}", out.display()));
+            Self::Tokenizer { texts, vocabulary, output } => {
+                // Opened first: nobody waits for a vocabulary that has no place.
+                let mut open = output.open_text()?;
+                let json = c3_train::train_tokenizer(&texts, vocabulary)?;
+                open.write_all(json.as_bytes()).with_context(|| format!("can't write {output}"))?;
+                open.commit()?;
+                context.ui.say(format_args!("{vocabulary} tokens in {output}"));
                 Ok(Outcome::Done)
             }
         }
@@ -129,9 +135,13 @@ impl Train {
         let told = |bytes: u64| {
             done.set(done.get() + bytes);
             progress.at(done.get());
+            interrupt::flow()
         };
-        let trainer = Trainer::open_on(&self.device, config, self.run.folder(), &told)?;
-        Ok(trainer.named(program::name()))
+        let trainer = Trainer::open_on(&self.device, config, self.run.folder(), &told);
+        if let Err(c3_train::Error::Stopped) = trainer {
+            interrupt::check()?;
+        }
+        Ok(trainer?.named(program::name()))
     }
 
     fn show(&self, event: &Event, context: &Context, trouble: &mut Option<anyhow::Error>) {

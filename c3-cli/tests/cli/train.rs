@@ -91,6 +91,15 @@ fn a_run_that_is_killed_ends_as_if_it_had_not_been() {
     let dir = Dir::new();
     small(&dir, 300, "checkpoint_seconds = 1\n");
     dir.run(&args("whole")).expect(0);
+    // At random moments, the beginning and the writing of a checkpoint among them.
+    for turn in 0..3 {
+        let mut running = dir.spawn(&mut dir.command(args("parts")));
+        let moment = RandomState::new().hash_one(turn) % 700;
+        std::thread::sleep(Duration::from_millis(moment));
+        assert_eq!(running.try_wait().unwrap(), None, "it ended before it was killed");
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
     let mut hits = 0;
     for turn in 0..3 {
         let mut running = dir.spawn(&mut dir.command(args("parts")));
@@ -198,6 +207,20 @@ fn a_run_is_named_like_its_configuration() {
     assert_eq!(std::fs::read_dir(dir.path("train")).unwrap().count(), 1);
 }
 
+#[test]
+fn a_loss_that_is_no_number_ends_the_run() {
+    let dir = Dir::new();
+    small(
+        &dir,
+        40,
+        "checkpoint_seconds = 0\n[optimizer]\nadam_rate = 1e30\nclip = 0.0\nwarm_up = 0\n",
+    );
+    let run = dir.run(&args("run")).expect(2);
+    let said = &run.stderr;
+    assert!(said.contains("error: the loss of step ") && said.contains(" is kept "), "{said}");
+    assert!(!dir.path("run/model").exists());
+}
+
 /// A file that grows too large stands for a disk that is full.
 #[cfg(unix)]
 #[test]
@@ -216,6 +239,16 @@ fn a_full_disk_is_reported_and_the_last_checkpoint_stays() {
     assert!(said.contains("model.safetensors") && said.contains("too large"), "{said}");
     assert!(!dir.path("run/model").exists());
     dir.run(&["train", "train.toml", "--out", "run", "--threads", "1"]).expect(0);
+    assert!(model(&dir, "run") == model(&dir, "whole"));
+
+    // A model that is finished stays until it can be written again.
+    let limited = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
+    let c3 = dir.command(["train"]).get_program().to_owned();
+    let mut command = Command::new("sh");
+    command.args(["-c", limited]).arg(c3);
+    command.args(["train", "train.toml", "--out", "run", "--threads", "1"]);
+    let run = Run::of(command.current_dir(dir.path(""))).expect(2);
+    assert!(run.stderr.contains("too large"), "{}", run.stderr);
     assert!(model(&dir, "run") == model(&dir, "whole"));
 }
 
@@ -251,7 +284,15 @@ fn a_vocabulary_is_learnt() {
     dir.write("text.txt", TEXT);
     let args = ["train", "tokenizer", "text.txt", "--vocabulary", "300", "--out", "t.json"];
     assert!(dir.run(&args).expect(0).stderr.contains("300 tokens in t.json"));
-    assert!(std::fs::read_to_string(dir.path("t.json")).unwrap().contains("<imgpad>"));
+    let learnt = std::fs::read_to_string(dir.path("t.json")).unwrap();
+    assert!(learnt.contains("<imgpad>"));
+    dir.write("t.json", "mine");
+    assert!(dir.run(&args).expect(2).stderr.contains("t.json"));
+    assert_eq!(std::fs::read_to_string(dir.path("t.json")).unwrap(), "mine");
+    dir.run(&[&args[..], &["--force"]].concat()).expect(0);
+    assert_eq!(std::fs::read_to_string(dir.path("t.json")).unwrap(), learnt);
+    let printed = dir.run(&[&args[..6], &["-"]].concat()).expect(0);
+    assert_eq!(printed.stdout, learnt.as_bytes());
     let small = dir.run(&["train", "tokenizer", "text.txt", "--vocabulary", "3"]).expect(2);
     assert!(small.stderr.contains("vocabulary: expected at least 262, found 3"));
     assert!(dir.run(&["train"]).expect(2).stderr.contains("CONFIG.toml"));

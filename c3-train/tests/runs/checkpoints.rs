@@ -1,5 +1,6 @@
 //! Which checkpoints a run keeps, and which it takes up.
 
+use std::ops::ControlFlow::Continue;
 use std::path::{Path, PathBuf};
 
 use c3_train::{Config, Error, Event, From, Trainer};
@@ -20,14 +21,14 @@ fn steps(folder: &Path) -> Vec<String> {
 fn ruined(folder: &Path, adam_rate: f64) -> (Config, Error, u64) {
     let mut good = config(40);
     good.run.checkpoint_seconds = 0;
-    losses(&mut Trainer::open(&good, folder, &|_| {}).unwrap(), 3);
+    losses(&mut Trainer::open(&good, folder, &|_| Continue(())).unwrap(), 3);
     let mut wild = good.clone();
     wild.optimizer.adam_rate = adam_rate;
     wild.optimizer.clip = 0.0;
     let path = folder.join("config.toml");
     let before = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, toml::to_string(&wild).unwrap()).unwrap();
-    let mut trainer = Trainer::open(&wild, folder, &|_| {}).unwrap();
+    let mut trainer = Trainer::open(&wild, folder, &|_| Continue(())).unwrap();
     assert_eq!(trainer.step(), 3);
     let mut saved = 0;
     let error = trainer.run(&mut |event| {
@@ -43,7 +44,7 @@ fn ruined(folder: &Path, adam_rate: f64) -> (Config, Error, u64) {
 /// Whether a run can be taken up after step 3 with a model that does what it did.
 fn goes_on_after_step_3(good: &Config, folder: &Path) {
     assert_eq!(steps(folder), ["step-000000003"]);
-    let mut trainer = Trainer::open(good, folder, &|_| {}).unwrap();
+    let mut trainer = Trainer::open(good, folder, &|_| Continue(())).unwrap();
     assert_eq!(trainer.step(), 3);
     let Event::Evaluated { ratios, .. } = trainer.evaluate().unwrap() else { panic!() };
     assert!(ratios.iter().all(|of| of.loss < 10.0), "{ratios:?}");
@@ -80,7 +81,7 @@ fn one_checkpoint_stays_when_the_next_step_went_well() {
     let mut config = config(5);
     config.run.checkpoint_seconds = 0;
     let mut seen = Vec::new();
-    let mut trainer = Trainer::open(&config, folder.path(), &|_| {}).unwrap();
+    let mut trainer = Trainer::open(&config, folder.path(), &|_| Continue(())).unwrap();
     let run = trainer.run(&mut |event| {
         if let Event::Step { .. } = event {
             seen.push(steps(folder.path()).len());
@@ -108,9 +109,10 @@ fn turned(tensor: &Tensor) -> Option<Tensor> {
 fn a_tensor_of_another_shape_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(5);
-    losses(&mut Trainer::open(&config, folder.path(), &|_| {}).unwrap(), 2);
+    losses(&mut Trainer::open(&config, folder.path(), &|_| Continue(())).unwrap(), 2);
     let step = folder.path().join("step-000000002");
-    let refusal = || Trainer::open(&config, folder.path(), &|_| {}).err().unwrap().to_string();
+    let refusal =
+        || Trainer::open(&config, folder.path(), &|_| Continue(())).err().unwrap().to_string();
     let with = |file: &str, name: &str, to: &dyn Fn(&Tensor) -> Option<Tensor>| {
         let path: PathBuf = step.join(file);
         let before = std::fs::read(&path).unwrap();
@@ -132,13 +134,13 @@ fn a_tensor_of_another_shape_is_refused() {
     let said = with("optimizer.safetensors", &format!("first/{down}"), &shorter);
     assert!(said.contains("of shape [1536], found [5]"), "{said}");
     // As it was, it is taken up.
-    assert_eq!(Trainer::open(&config, folder.path(), &|_| {}).unwrap().step(), 2);
+    assert_eq!(Trainer::open(&config, folder.path(), &|_| Continue(())).unwrap().step(), 2);
 
     let mut wider = config.clone();
     if let From::Scratch(shape) = &mut wider.from {
         shape.feed_forward = 64;
     }
-    let said = Trainer::open(&wider, folder.path(), &|_| {}).err().unwrap().to_string();
+    let said = Trainer::open(&wider, folder.path(), &|_| Continue(())).err().unwrap().to_string();
     assert!(said.contains("begun with another configuration (from differs)"), "{said}");
 }
 
@@ -147,10 +149,10 @@ fn a_checkpoint_that_does_not_fit_its_own_configuration_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(2);
     let run = folder.path().join("run");
-    losses(&mut Trainer::open(&config, &run, &|_| {}).unwrap(), usize::MAX);
+    losses(&mut Trainer::open(&config, &run, &|_| Continue(())).unwrap(), usize::MAX);
     config.from = From::Checkpoint(run.join("model"));
     change(&run.join("model/model.safetensors"), "model.layers.0.mlp.down_proj.weight", turned);
-    let opened = Trainer::open(&config, &folder.path().join("next"), &|_| {});
+    let opened = Trainer::open(&config, &folder.path().join("next"), &|_| Continue(()));
     let said = opened.err().unwrap().to_string();
     assert!(said.contains("down_proj.weight"), "{said}");
     assert!(said.contains("[32, 48]") && said.contains("[48, 32]"), "{said}");

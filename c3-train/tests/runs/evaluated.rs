@@ -1,6 +1,7 @@
 //! What an evaluation measures, and that measuring changes nothing.
 
 use c3_train::{Config, Dtype, Evaluation, Event, Finished, From, Trainer};
+use std::ops::ControlFlow::Continue;
 
 use crate::support::config;
 
@@ -36,7 +37,8 @@ fn long(steps: u64) -> Config {
 fn what_is_evaluated_is_what_is_exported() {
     let folder = tempfile::tempdir().unwrap();
     let config = long(12);
-    let mut trainer = Trainer::open(&config, &folder.path().join("run"), &|_| {}).unwrap();
+    let mut trainer =
+        Trainer::open(&config, &folder.path().join("run"), &|_| Continue(())).unwrap();
     let (_, ratios, short) = run(&mut trainer);
     assert_eq!(
         ratios.iter().map(|of| (of.ratio, of.length)).collect::<Vec<_>>(),
@@ -51,14 +53,16 @@ fn what_is_evaluated_is_what_is_exported() {
     let mut exported = config.clone();
     exported.from = From::Checkpoint(folder.path().join("run/model"));
     exported.optimizer.average = 0.0;
-    let trainer = Trainer::open(&exported, &folder.path().join("exported"), &|_| {}).unwrap();
+    let trainer =
+        Trainer::open(&exported, &folder.path().join("exported"), &|_| Continue(())).unwrap();
     let Event::Evaluated { ratios: found, .. } = trainer.evaluate().unwrap() else { panic!() };
     assert_eq!(found, ratios);
 
     // The weights that training goes on with are others.
     let mut trained = exported.clone();
     trained.from = From::Checkpoint(folder.path().join("run/step-000000012"));
-    let trainer = Trainer::open(&trained, &folder.path().join("trained"), &|_| {}).unwrap();
+    let trainer =
+        Trainer::open(&trained, &folder.path().join("trained"), &|_| Continue(())).unwrap();
     let Event::Evaluated { ratios: other, .. } = trainer.evaluate().unwrap() else { panic!() };
     assert!(other.iter().zip(&ratios).all(|(a, b)| (a.loss - b.loss).abs() > 1e-3), "{other:?}");
 }
@@ -70,7 +74,7 @@ fn evaluating_changes_nothing() {
         let mut config = long(6);
         config.run.evaluate_steps = evaluate_steps;
         let place = folder.path().join(name);
-        let (losses, ..) = run(&mut Trainer::open(&config, &place, &|_| {}).unwrap());
+        let (losses, ..) = run(&mut Trainer::open(&config, &place, &|_| Continue(())).unwrap());
         let files = ["step-000000006/model.safetensors", "model/model.safetensors"];
         (losses, files.map(|file| std::fs::read(place.join(file)).unwrap()))
     };
@@ -85,7 +89,10 @@ fn runs_share_tokenised_text_and_say_what_they_read() {
     let tokenised = std::cell::Cell::new(0);
     let open = |name: &str, config: &Config| {
         tokenised.set(0);
-        let told = |bytes| tokenised.set(tokenised.get() + bytes);
+        let told = |bytes| {
+            tokenised.set(tokenised.get() + bytes);
+            Continue(())
+        };
         Trainer::open(config, &folder.path().join(name), &told).map(drop)
     };
     open("first", &config).unwrap();
@@ -110,18 +117,18 @@ fn runs_share_tokenised_text_and_say_what_they_read() {
 fn a_run_does_not_go_on_from_another_model() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(1);
-    run(&mut Trainer::open(&config, &folder.path().join("base"), &|_| {}).unwrap());
+    run(&mut Trainer::open(&config, &folder.path().join("base"), &|_| Continue(())).unwrap());
     let model = folder.path().join("base/model");
     config.from = From::Checkpoint(model.clone());
     config.stages[0].steps = 2;
     let next = folder.path().join("next");
-    drop(Trainer::open(&config, &next, &|_| {}).unwrap());
-    drop(Trainer::open(&config, &next, &|_| {}).unwrap());
+    drop(Trainer::open(&config, &next, &|_| Continue(())).unwrap());
+    drop(Trainer::open(&config, &next, &|_| Continue(())).unwrap());
     let file = model.join("model.safetensors");
     let mut bytes = std::fs::read(&file).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&file, bytes).unwrap();
-    let said = Trainer::open(&config, &next, &|_| {}).err().unwrap().to_string();
+    let said = Trainer::open(&config, &next, &|_| Continue(())).err().unwrap().to_string();
     assert!(said.contains("(the model of from.checkpoint differs)"), "{said}");
 }

@@ -4,6 +4,7 @@ mod checkpoints;
 mod evaluated;
 mod pair;
 mod refusals;
+mod sources;
 mod support;
 mod whole;
 mod workers;

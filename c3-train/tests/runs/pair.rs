@@ -1,6 +1,7 @@
 //! A run that begins with two language models.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow::Continue;
 use std::path::{Path, PathBuf};
 
 use c3_core::Compression;
@@ -111,7 +112,7 @@ fn two_language_models_become_a_c3_that_learns() {
     let folder = tempfile::tempdir().unwrap();
     let config = pair(folder.path());
     let run = folder.path().join("run");
-    let mut trainer = Trainer::open(&config, &run, &|_| {}).unwrap();
+    let mut trainer = Trainer::open(&config, &run, &|_| Continue(())).unwrap();
 
     // It begins with their weights, to the last bit of bf16.
     let begun = Checkpoint::open(&run.join("initial")).unwrap();
@@ -152,7 +153,7 @@ fn models_that_do_not_go_together_are_refused() {
     let refusal = |config: &Config| {
         runs.set(runs.get() + 1);
         let run = folder.path().join(format!("run{}", runs.get()));
-        Trainer::open(config, &run, &|_| {}).err().unwrap().to_string()
+        Trainer::open(config, &run, &|_| Continue(())).err().unwrap().to_string()
     };
     let with = |change: &dyn Fn(&mut Pair)| {
         let mut config = config.clone();

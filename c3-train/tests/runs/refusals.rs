@@ -1,5 +1,6 @@
 //! What a run doesn't begin with.
 
+use std::ops::ControlFlow::Continue;
 use std::path::{Path, PathBuf};
 
 use c3_train::{Config, Continuation, Data, From, Trainer};
@@ -10,7 +11,7 @@ use crate::support::{config, losses, root};
 fn what_can_not_be_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refusal = |config: &Config, name: &str| {
-        let opened = Trainer::open(config, &folder.path().join(name), &|_| {});
+        let opened = Trainer::open(config, &folder.path().join(name), &|_| Continue(()));
         opened.err().map_or_else(String::new, |error| error.to_string())
     };
     let good = config(2);
@@ -54,7 +55,7 @@ fn what_can_not_be_is_refused() {
     assert!(found.contains("<imgpad>"), "{found}");
 
     let same = folder.path().join("same");
-    losses(&mut Trainer::open(&good, &same, &|_| {}).unwrap(), 1);
+    losses(&mut Trainer::open(&good, &same, &|_| Continue(())).unwrap(), 1);
     let mut other = good.clone();
     other.seed = 4;
     let found = refusal(&other, "same");
@@ -73,7 +74,6 @@ fn what_can_not_be_is_refused() {
     assert_eq!(refusal(&often, "same"), "");
 }
 
-/// What is published stays readable, and says what its comment says.
 /// A run that was refused hasn't begun: its folder is free for what was meant.
 #[test]
 fn what_was_refused_can_be_put_right() {
@@ -86,13 +86,14 @@ fn what_was_refused_can_be_put_right() {
     }
     wrong.data.valid = vec![root().join("models/c3-tiny/README.md")];
     for _ in 0..2 {
-        let said = Trainer::open(&wrong, folder.path(), &|_| {}).err().unwrap().to_string();
+        let said =
+            Trainer::open(&wrong, folder.path(), &|_| Continue(())).err().unwrap().to_string();
         assert!(said.contains("stages.lengths"), "{said}");
     }
-    losses(&mut Trainer::open(&right, folder.path(), &|_| {}).unwrap(), usize::MAX);
+    losses(&mut Trainer::open(&right, folder.path(), &|_| Continue(())).unwrap(), usize::MAX);
     let model = c3_nn::Checkpoint::open(&folder.path().join("model")).unwrap();
     assert_eq!(model.config().encoder.hidden_size, 32);
-    assert_eq!(Trainer::open(&right, folder.path(), &|_| {}).unwrap().step(), 1);
+    assert_eq!(Trainer::open(&right, folder.path(), &|_| Continue(())).unwrap().step(), 1);
 }
 
 #[test]

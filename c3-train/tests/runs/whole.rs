@@ -1,5 +1,6 @@
 //! Whole runs of a very small model.
 
+use std::ops::ControlFlow::Continue;
 use std::path::Path;
 
 use c3_train::{Continuation, Data, Dtype, Event, Finished, From, Trainer};
@@ -16,14 +17,14 @@ fn a_run_that_is_stopped_goes_on_as_if_it_had_not_been() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(7);
     let whole = folder.path().join("whole");
-    let mut trainer = Trainer::open(&config, &whole, &|_| {}).unwrap();
+    let mut trainer = Trainer::open(&config, &whole, &|_| Continue(())).unwrap();
     let (expected, finished) = losses(&mut trainer, usize::MAX);
     assert_eq!((expected.len(), finished), (7, Finished::Done));
 
     let parts = folder.path().join("parts");
     let mut found = Vec::new();
     for most in [3, 1, usize::MAX] {
-        let mut trainer = Trainer::open(&config, &parts, &|_| {}).unwrap();
+        let mut trainer = Trainer::open(&config, &parts, &|_| Continue(())).unwrap();
         assert_eq!(trainer.step(), found.len() as u64);
         found.extend(losses(&mut trainer, most).0);
     }
@@ -31,7 +32,7 @@ fn a_run_that_is_stopped_goes_on_as_if_it_had_not_been() {
     assert_eq!(bytes(&parts.join("model")), bytes(&whole.join("model")));
     // A checkpoint that was being written when its run was killed is passed over.
     std::fs::create_dir(parts.join("step-000000099.partial")).unwrap();
-    let mut trainer = Trainer::open(&config, &parts, &|_| {}).unwrap();
+    let mut trainer = Trainer::open(&config, &parts, &|_| Continue(())).unwrap();
     assert_eq!(losses(&mut trainer, usize::MAX), (vec![], Finished::Done));
     assert_eq!(bytes(&parts.join("model")), bytes(&whole.join("model")));
 }
@@ -43,7 +44,7 @@ fn it_learns_and_its_model_can_be_used() {
     config.data = Data { shuffled: 0.0, drawn: 0.0, wrong: 0.0, ..config.data };
     config.stages[0].lengths = vec![8];
     config.run.evaluate_steps = 60;
-    let mut trainer = Trainer::open(&config, folder.path(), &|_| {}).unwrap();
+    let mut trainer = Trainer::open(&config, folder.path(), &|_| Continue(())).unwrap();
     let mut evaluated = Vec::new();
     let mut losses = Vec::new();
     let finished = trainer.run(&mut |event| {
@@ -90,7 +91,7 @@ fn it_learns_and_its_model_can_be_used() {
     more.from = From::Checkpoint(folder.path().join("model"));
     more.stages[0].steps = 1;
     let next = folder.path().join("next");
-    let mut trainer = Trainer::open(&more, &next, &|_| {}).unwrap();
+    let mut trainer = Trainer::open(&more, &next, &|_| Continue(())).unwrap();
     let (losses, _) = self::losses(&mut trainer, usize::MAX);
     assert!(losses[0] < 0.8 * first, "{losses:?}");
 }
@@ -101,7 +102,7 @@ fn a_model_in_8_bits_is_off_by_half_a_step_of_each_row() {
     let mut config = config(2);
     config.optimizer.average = 0.0;
     config.run.weights = Dtype::Int8;
-    losses(&mut Trainer::open(&config, folder.path(), &|_| {}).unwrap(), usize::MAX);
+    losses(&mut Trainer::open(&config, folder.path(), &|_| Continue(())).unwrap(), usize::MAX);
     let open = |name: &str| c3_nn::Checkpoint::open(&folder.path().join(name)).unwrap();
     let (exact, small) = (open("step-000000002"), open("model"));
     let options = c3_nn::LoadOptions::default();
@@ -161,7 +162,7 @@ fn it_learns_to_go_on() {
         wrong: 0.0,
         continuation: Some(Continuation { share: 0.5, question }),
     };
-    let trainer = Trainer::open(&config, &folder.path().join("run"), &|_| {}).unwrap();
+    let trainer = Trainer::open(&config, &folder.path().join("run"), &|_| Continue(())).unwrap();
     let (mut continued, mut steps, mut ratios) = (0, 0, Vec::new());
     let mut begun = None;
     trainer

@@ -2,6 +2,7 @@
 
 use c3_train::{Run, Trainer};
 use candle_core::{Device, Tensor};
+use std::ops::ControlFlow::Continue;
 
 use crate::support::{config, losses};
 
@@ -14,7 +15,8 @@ fn workers_share_a_step() {
         config.optimizer.bf16 = false;
         config.run = Run { workers, micro_tokens, ..config.run };
         let place = folder.path().join(format!("{workers}-{micro_tokens}"));
-        let losses = losses(&mut Trainer::open(&config, &place, &|_| {}).unwrap(), usize::MAX).0;
+        let losses =
+            losses(&mut Trainer::open(&config, &place, &|_| Continue(())).unwrap(), usize::MAX).0;
         let path = place.join("step-000000006/model.safetensors");
         (losses, candle_core::safetensors::load(path, &Device::Cpu).unwrap())
     };
@@ -42,7 +44,7 @@ fn gradients_do_not_depend_on_workers() {
         config.optimizer.bf16 = false;
         config.run = Run { workers, micro_tokens, ..config.run };
         let place = folder.path().join(format!("{workers}-{micro_tokens}"));
-        losses(&mut Trainer::open(&config, &place, &|_| {}).unwrap(), usize::MAX);
+        losses(&mut Trainer::open(&config, &place, &|_| Continue(())).unwrap(), usize::MAX);
         let path = place.join("step-000000001/optimizer.safetensors");
         let mut tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
         tensors.retain(|name, _| name.starts_with("first/"));
