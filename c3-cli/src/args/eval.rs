@@ -165,10 +165,10 @@ struct RunArgs {
 /// How results are printed.
 #[derive(Args)]
 pub struct FormArgs {
-    /// Print every metric with its interval as JSON
+    /// Print every number with its interval or spread as JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
-    /// Print every metric with its interval as CSV
+    /// Print every number with its interval or spread as CSV
     #[arg(long)]
     csv: bool,
 }

@@ -91,7 +91,7 @@ pub struct CompletionsArgs {
 /// Print the manual page, or that of one command, as roff
 #[derive(Args)]
 pub struct ManArgs {
-    /// Command whose page to print
+    /// Command whose page to print, such as `compress` or `eval sweep`
     #[arg(value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub command: Vec<String>,
 }

@@ -39,10 +39,10 @@ pub struct Restored {
 /// A segment that differs from its source.
 #[derive(Serialize)]
 pub struct Differing {
-    segment: usize,
-    bytes: [u64; 2],
+    pub segment: usize,
+    pub bytes: [u64; 2],
     /// Tokens that were foretold to differ; null where nothing was foretold.
-    foretold_mismatches: Option<u32>,
+    pub foretold_mismatches: Option<u32>,
     /// The first of them.
     first: Option<u32>,
 }

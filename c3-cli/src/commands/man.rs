@@ -12,15 +12,20 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Outcome> {
     let mut all = Cli::command();
     // Fills in the full names and the options that all commands share.
     all.build();
-    let command = match &args.command {
-        None => all,
-        Some(name) => match all.find_subcommand(name) {
-            Some(command) => command.clone(),
-            None => bail!("no command {name:?}: `c3 help` lists them"),
-        },
-    };
+    let mut command = &all;
+    for name in &args.command {
+        command = match command.find_subcommand(name) {
+            Some(command) => command,
+            None => bail!("no command {name:?}: `{} --help` lists them", shown(command)),
+        };
+    }
     let mut page = Vec::new();
-    Man::new(command).render(&mut page).context("can't render the manual page")?;
+    Man::new(command.clone()).render(&mut page).context("can't render the manual page")?;
     output::print(&String::from_utf8_lossy(&page))?;
     Ok(Outcome::Done)
+}
+
+/// What a user types for a command.
+fn shown(command: &clap::Command) -> &str {
+    command.get_bin_name().unwrap_or_else(|| command.get_name())
 }

@@ -21,6 +21,7 @@ mod comparison;
 mod decoding;
 mod diff;
 pub mod encoding;
+mod findings;
 mod foretold;
 mod needs;
 mod ranges;

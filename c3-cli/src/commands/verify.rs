@@ -4,20 +4,18 @@ use std::io::Read;
 use std::ops::Range;
 
 use anyhow::Context as _;
-use c3_core::{DecodeRequest, Fidelity, LatentFile, Segment, SegmentSource, SourceHasher};
+use c3_core::{DecodeRequest, LatentFile, Segment, SegmentSource, SourceHasher};
 use c3_decoder::C3Decoder;
-use c3_exact::{Finding, audit};
-use serde::Serialize;
+use c3_exact::audit;
 
 use super::Context;
 use super::decoding::{Restored, decode, load_for, warn_of_verifier};
+use super::findings::Findings;
 use crate::compute::Compute;
-use crate::human::{self, Table};
 use crate::input::{Bytes, Input};
 use crate::memory::{self, Decoding, Job};
 use crate::progress::Progress;
 use crate::report::Outcome;
-use crate::style::{BAD, GOOD, paint};
 use crate::{interrupt, output};
 
 /// What to verify.
@@ -29,32 +27,6 @@ pub struct Verify {
     pub compute: Compute,
     pub batch: Option<usize>,
     pub json: bool,
-}
-
-/// What was found.
-#[derive(Default, Serialize)]
-struct Findings {
-    segments: usize,
-    /// Whether the text given is the one that the file was made from; absent where none was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    same_text: Option<bool>,
-    /// Segments made from another text than the one given.
-    other_text: usize,
-    /// Segments that come back exactly.
-    exact: usize,
-    /// Segments that differ.
-    differing: usize,
-    /// Of these, those that the file promises.
-    broken_promises: usize,
-    /// Segments of which something else was foretold.
-    not_as_foretold: usize,
-    /// Tokens that are right, but by no more than the margin; absent where no text was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    near_ties: Option<u64>,
-    /// Whether all segments together are the source; absent where not all came back, and where a text
-    /// was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    same_source: Option<bool>,
 }
 
 impl Verify {
@@ -123,7 +95,7 @@ fn decode_all(
     progress: &Progress,
 ) -> anyhow::Result<Findings> {
     let count = file.segment_count();
-    let mut findings = Findings { segments: count, ..Findings::default() };
+    let mut findings = Findings::of(count);
     let mut source = SourceHasher::new();
     let mut decode = |segments: Range<usize>| -> anyhow::Result<Result<Restored, usize>> {
         let mut all = Restored::default();
@@ -154,10 +126,7 @@ fn decode_all(
         for segment in all {
             match if segment == broken { Err(segment) } else { decode(segment..segment + 1)? } {
                 Ok(restored) => findings.add_restored(&restored),
-                Err(_) => {
-                    findings.broken_promises += 1;
-                    findings.differing += 1;
-                }
+                Err(_) => findings.add_broken(segment, &file.segment_info(segment)?.bytes),
             }
         }
     }
@@ -174,11 +143,13 @@ fn compare(
     progress: &Progress,
 ) -> anyhow::Result<Findings> {
     let count = file.segment_count();
-    let mut findings = Findings { segments: count, near_ties: Some(0), ..Findings::default() };
+    let mut findings = Findings::of(count);
+    findings.near_ties = Some(0);
     let mut source = SourceHasher::new();
     let mut next = 0;
     while next < count {
         interrupt::check()?;
+        let first = next;
         let mut segments: Vec<(Segment, Vec<u8>)> = Vec::new();
         while next < count && segments.len() < batch {
             let segment = file.segment(next)?;
@@ -190,8 +161,9 @@ fn compare(
             segments.push((segment, bytes));
             next += 1;
         }
-        for ((segment, _), finding) in segments.iter().zip(audit(decoder, &segments)?) {
-            findings.add(segment, &finding);
+        let found = audit(decoder, &segments)?;
+        for (number, ((segment, _), finding)) in (first..).zip(segments.iter().zip(found)) {
+            findings.add(number, segment, &finding);
         }
     }
     let mut rest = [0; 1 << 16];
@@ -203,70 +175,4 @@ fn compare(
     }
     findings.same_text = Some(source.finish() == file.source());
     Ok(findings)
-}
-
-impl Findings {
-    fn add_restored(&mut self, Restored { decoded, surprises, .. }: &Restored) {
-        self.exact += decoded.exact;
-        self.differing += decoded.segments - decoded.exact;
-        self.not_as_foretold += surprises;
-    }
-
-    fn add(&mut self, segment: &Segment, finding: &Finding) {
-        if let Finding::Verified { near_ties, .. } = *finding {
-            *self.near_ties.get_or_insert(0) += u64::from(near_ties);
-        }
-        match *finding {
-            Finding::OtherText => self.other_text += 1,
-            Finding::Verbatim => self.exact += 1,
-            Finding::Verified { mismatches: 0, as_stored, .. } => {
-                self.exact += 1;
-                self.not_as_foretold += usize::from(!as_stored);
-            }
-            Finding::Verified { as_stored, .. } => {
-                self.differing += 1;
-                match segment.fidelity {
-                    Fidelity::Exact { .. } => self.broken_promises += 1,
-                    _ => self.not_as_foretold += usize::from(!as_stored),
-                }
-            }
-        }
-    }
-
-    fn is_sound(&self) -> bool {
-        let same = self.same_text.unwrap_or(true) && self.same_source.unwrap_or(true);
-        same && self.other_text + self.broken_promises + self.not_as_foretold == 0
-    }
-
-    fn render(&self) -> String {
-        let number = |count: usize| human::count(count as u64);
-        let mut table = Table::default()
-            .row("segments", number(self.segments))
-            .row("come back", number(self.exact))
-            .row("differ", number(self.differing));
-        if let Some(same) = self.same_text {
-            let said = match same {
-                true => paint(GOOD, "the one that it was made from"),
-                false => paint(BAD, format_args!("another: {} differ", self.other_text)),
-            };
-            table = table.row("text", said);
-        }
-        if let Some(tokens) = self.near_ties.filter(|&tokens| tokens > 0) {
-            let tokens = human::counted(tokens, "token");
-            table = table.row("near ties", format!("{tokens} right by no more than the margin"));
-        }
-        if self.same_source == Some(false) {
-            let said = "another than that of the source, though each segment's is right";
-            table = table.row("sha-256", paint(BAD, said));
-        }
-        let verdict = match (self.broken_promises, self.not_as_foretold, self.is_sound()) {
-            (0, 0, true) => paint(GOOD, "as the file says"),
-            (0, 0, false) => paint(BAD, "not the text of this file"),
-            (broken, others, _) => paint(
-                BAD,
-                format_args!("{broken} promises not kept, {others} segments not as foretold"),
-            ),
-        };
-        format!("{table}\n{verdict}\n")
-    }
 }

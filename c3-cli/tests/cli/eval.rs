@@ -39,6 +39,15 @@ fn a_sweep_is_resumed_and_printed_in_three_ways() {
     let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 3);
     assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{csv}");
+    for name in ["char_similarity", "error_0", "error_19", "error_at_end_less_beginning"] {
+        let column = lines[0].iter().position(|column| *column == name).expect(name);
+        assert_eq!(
+            lines[0][column + 1..column + 3],
+            [format!("{name}_low"), format!("{name}_high")]
+        );
+        let of = |place: usize| lines[1][column + place].parse::<f64>().unwrap();
+        assert!(of(1) <= of(0) && of(0) <= of(2), "{name}: {csv}");
+    }
     let column = lines[0].iter().position(|name| *name == "char_similarity").unwrap();
     // serde_json reads numbers to within their last bit.
     assert!((lines[1][column].parse::<f64>().unwrap() - of("mean")).abs() < 1e-12);

@@ -47,6 +47,20 @@ fn every_broken_promise_is_counted() {
         }
         let said = dir.run(&[&["verify", "a.c3"], options].concat()).expect(1).text();
         assert!(said.contains("2 promises not kept, 0 segments not as foretold"), "{said}");
+        let wrong = found["found"].as_array().unwrap();
+        assert_eq!(wrong.len(), 2);
+        for (wrong, number) in wrong.iter().zip([1, 3]) {
+            assert_eq!(
+                (&wrong["segment"], &wrong["what"]),
+                (&json!(number), &json!("broken_promise"))
+            );
+            let info =
+                &dir.run(&["inspect", "a.c3", "--json"]).expect(0).json()["segments"][number];
+            assert_eq!(wrong["bytes"], info["bytes"]);
+            let line =
+                said.lines().find(|line| line.starts_with(&format!("segment {number} (bytes ")));
+            assert!(line.expect(&said).ends_with("): promised, but differs"), "{said}");
+        }
     }
     // Nothing is left of what fails; the others come back.
     let run = dir.run(&["decompress", "a.c3", "-o", "out.txt"]).expect(2);
@@ -150,6 +164,10 @@ fn what_differs_is_named_with_what_was_foretold() {
         dir.write("text.txt", letters(4000));
         let run = dir.run(&[&["verify", "in.c3", "--json"], options].concat()).expect(1);
         assert_eq!(run.json()["not_as_foretold"], 1, "{}", run.text());
+        let found = run.json()["found"].as_array().unwrap().clone();
+        let other = found.iter().filter(|found| found["what"] == "not_as_foretold");
+        assert_eq!(other.map(|found| &found["segment"]).collect::<Vec<_>>(), [2]);
+        assert_eq!(found.len(), count);
         assert!(run.json().get("same_source").is_none());
     }
 }

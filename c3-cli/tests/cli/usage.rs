@@ -59,6 +59,8 @@ fn every_command_has_help_and_a_manual_page() {
         "pull",
         "doctor",
         "train",
+        "eval",
+        "bench",
         "completions",
         "man",
     ] {
@@ -67,7 +69,11 @@ fn every_command_has_help_and_a_manual_page() {
         let page = dir.run(&["man", command]).expect(0).text();
         assert!(page.contains(&format!(".TH c3-{command} 1")), "{page}");
     }
-    dir.run(&["man", "dance"]).fails("error: no command \"dance\": `c3 help` lists them");
+    let page = dir.run(&["man", "eval", "sweep"]).expect(0).text();
+    assert!(page.contains(".TH c3-eval-sweep 1"), "{page}");
+    dir.run(&["man", "dance"]).fails("error: no command \"dance\": `c3 --help` lists them");
+    dir.run(&["man", "eval", "tango"])
+        .fails("error: no command \"tango\": `c3 eval --help` lists them");
 }
 
 #[test]
