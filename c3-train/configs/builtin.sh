@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The model in the binary from nothing: text from package registries, then six runs, one behind the
-# other: four hours of steps on two cores. Stopped, it goes on where it was.
+# other: five and a half hours of steps on two cores. Stopped, it goes on where it was.
 #
 #     c3-train/configs/builtin.sh      the model comes to target/builtin-last/model
 set -euo pipefail
