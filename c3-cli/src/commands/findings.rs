@@ -51,7 +51,7 @@ struct Found {
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum What {
+enum What {
     /// It was made from another text.
     OtherText,
     /// It differs, and the file says that it is exact.
@@ -80,10 +80,9 @@ impl Findings {
     }
 
     /// Counts segments that were decoded, none of which broke its promise.
-    pub fn add_restored(&mut self, Restored { decoded, surprises, differing, .. }: &Restored) {
+    pub fn add_restored(&mut self, Restored { decoded, differing, .. }: &Restored) {
         self.exact += decoded.exact;
-        self.differing += decoded.segments - decoded.exact;
-        self.not_as_foretold += surprises;
+        self.differing += differing.len();
         for of in differing {
             let what = match of.foretold_mismatches {
                 Some(0) => What::NotAsForetold,
@@ -95,12 +94,17 @@ impl Findings {
 
     /// Counts a segment that was decoded and broke its promise.
     pub fn add_broken(&mut self, segment: usize, bytes: &Range<u64>) {
-        self.broken_promises += 1;
         self.differing += 1;
         self.note(segment, [bytes.start, bytes.end], What::BrokenPromise);
     }
 
     fn note(&mut self, segment: usize, bytes: [u64; 2], what: What) {
+        match what {
+            What::OtherText => self.other_text += 1,
+            What::BrokenPromise => self.broken_promises += 1,
+            What::NotAsForetold => self.not_as_foretold += 1,
+            What::Differs => {}
+        }
         self.found.push(Found { segment, bytes, what });
     }
 
@@ -128,12 +132,6 @@ impl Findings {
                 }
             }
         };
-        match what {
-            What::OtherText => self.other_text += 1,
-            What::BrokenPromise => self.broken_promises += 1,
-            What::NotAsForetold => self.not_as_foretold += 1,
-            What::Differs => {}
-        }
         self.note(number, [segment.bytes.start, segment.bytes.end], what);
     }
 

@@ -91,15 +91,6 @@ fn a_run_that_is_killed_ends_as_if_it_had_not_been() {
     let dir = Dir::new();
     small(&dir, 300, "checkpoint_seconds = 1\n");
     dir.run(&args("whole")).expect(0);
-    // At random moments, the beginning and the writing of a checkpoint among them.
-    for turn in 0..3 {
-        let mut running = dir.spawn(&mut dir.command(args("parts")));
-        let moment = RandomState::new().hash_one(turn) % 700;
-        std::thread::sleep(Duration::from_millis(moment));
-        assert_eq!(running.try_wait().unwrap(), None, "it ended before it was killed");
-        running.kill().unwrap();
-        running.wait().unwrap();
-    }
     let mut hits = 0;
     for turn in 0..3 {
         let mut running = dir.spawn(&mut dir.command(args("parts")));
@@ -117,6 +108,26 @@ fn a_run_that_is_killed_ends_as_if_it_had_not_been() {
     dir.run(&args("parts")).expect(0);
     let steps = events(&dir, "parts").iter().filter(|event| *event == "step").count();
     assert!(steps > 300, "no step was done again: {steps}");
+    assert!(model(&dir, "parts") == model(&dir, "whole"));
+}
+
+/// At the beginning, while a step is computed or a checkpoint written: each step ends with one here.
+#[test]
+fn a_run_that_is_killed_at_random_moments_ends_as_if_it_had_not_been() {
+    let dir = Dir::new();
+    small(&dir, 60, "checkpoint_seconds = 0\n");
+    let begun = Instant::now();
+    dir.run(&args("whole")).expect(0);
+    let whole = begun.elapsed();
+    for turn in 0..3 {
+        let mut running = dir.spawn(&mut dir.command(args("parts")));
+        let share = RandomState::new().hash_one(turn) as f64 / u64::MAX as f64;
+        std::thread::sleep(whole.mul_f64(share / 8.0));
+        assert_eq!(running.try_wait().unwrap(), None, "it ended before it was killed");
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
+    dir.run(&args("parts")).expect(0);
     assert!(model(&dir, "parts") == model(&dir, "whole"));
 }
 
@@ -229,26 +240,23 @@ fn a_full_disk_is_reported_and_the_last_checkpoint_stays() {
     config(&dir, "checkpoint_seconds = 0\n");
     dir.run(&["train", "train.toml", "--out", "whole", "--threads", "1"]).expect(0);
 
-    let limited = "trap '' XFSZ; ulimit -f 8000; exec \"$0\" \"$@\"";
-    let c3 = dir.command(["train"]).get_program().to_owned();
-    let mut command = Command::new("sh");
-    command.args(["-c", limited]).arg(c3);
-    command.args(["train", "train.toml", "--out", "run", "--threads", "1"]);
-    let run = Run::of(command.current_dir(dir.path(""))).expect(2);
-    let said = &run.stderr;
+    let args = ["train", "train.toml", "--out", "run", "--threads", "1"];
+    let limited = |blocks: u32| {
+        let shell = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let c3 = dir.command(["train"]).get_program().to_owned();
+        let mut command = Command::new("sh");
+        command.args(["-c", &shell]).arg(c3).args(args).current_dir(dir.path(""));
+        Run::of(&mut command).expect(2).stderr
+    };
+    let said = limited(8000);
     assert!(said.contains("model.safetensors") && said.contains("too large"), "{said}");
     assert!(!dir.path("run/model").exists());
-    dir.run(&["train", "train.toml", "--out", "run", "--threads", "1"]).expect(0);
+    dir.run(&args).expect(0);
     assert!(model(&dir, "run") == model(&dir, "whole"));
 
     // A model that is finished stays until it can be written again.
-    let limited = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
-    let c3 = dir.command(["train"]).get_program().to_owned();
-    let mut command = Command::new("sh");
-    command.args(["-c", limited]).arg(c3);
-    command.args(["train", "train.toml", "--out", "run", "--threads", "1"]);
-    let run = Run::of(command.current_dir(dir.path(""))).expect(2);
-    assert!(run.stderr.contains("too large"), "{}", run.stderr);
+    let said = limited(2000);
+    assert!(said.contains("too large"), "{said}");
     assert!(model(&dir, "run") == model(&dir, "whole"));
 }
 

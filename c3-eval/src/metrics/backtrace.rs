@@ -1,6 +1,6 @@
 //! A way back through a table of dynamic programming that is never held whole.
 
-/// Fills a table of `rows` + 1 rows, from `first` on, and follows a way from its last cell back to row 0;
+/// Fills a table of `rows` + 1 rows, from `first` on, which has a cell at least, and follows a way from its last cell back to row 0;
 /// returns the column where it comes out.
 ///
 /// `fill(i, above, row)` fills row `i` from the one above. `step(i, j, above, row)` says which cell comes
@@ -15,10 +15,7 @@ pub fn backtrace(
     mut step: impl FnMut(usize, usize, &[u32], &[u32]) -> (usize, usize),
 ) -> usize {
     let width = first.len();
-    let (mut i, mut j) = (rows, width.saturating_sub(1));
-    if width == 0 {
-        return 0;
-    }
+    let (mut i, mut j) = (rows, width - 1);
     let every = rows.isqrt().max(1);
     let mut kept = first.clone(); // [rows / every, width]
     let (mut above, mut row) = (first, vec![0; width]);
